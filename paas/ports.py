@@ -144,7 +144,7 @@ class JobName(StrEnum):
 class Jobs(Protocol):
     """Hands an id to the workers. Losing it is harmless: the database is the queue, the sweep enqueues again."""
 
-    def enqueue(self, name: JobName, id: str) -> None: ...
+    def enqueue(self, name: JobName, job_id: str) -> None: ...
 
 
 @dataclass(frozen=True)

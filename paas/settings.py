@@ -104,7 +104,7 @@ class Settings:
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Settings from `PAAS_*` variables. Raises InvalidInput naming the variable."""
-    environ = os.environ if environ is None else environ
+    environ = os.environ if environ is None else environ  # noqa: TID251 - the one reader
     values: dict[str, Any] = {}
     for entry in fields(Settings):
         name = f"PAAS_{entry.name.upper()}"
@@ -115,7 +115,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
-def _parse(name: str, text: str, kind: type) -> Any:
+def _parse(name: str, text: str, kind: Any) -> Any:
     try:
         return Path(text).absolute() if issubclass(kind, Path) else kind(text)
     except ValueError:

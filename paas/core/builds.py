@@ -56,9 +56,7 @@ def advance(state: State, event: Event) -> State:
     try:
         return _MOVES[state, event]
     except KeyError:
-        raise Conflict(
-            f"a build that is {state.value} cannot {event.value}", hint="Look at `paasctl builds list`."
-        ) from None
+        raise Conflict(f"a build that is {state} cannot {event}", hint="See `paasctl builds list`.") from None
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ ReleaseId = NewType("ReleaseId", str)
 GRAMMAR = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
 CONFIG_GRAMMAR = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 RESERVED = frozenset(
-    "admin api app apps auth builders console default docs git health internal localhost login logout paas "
-    "platform public registry root router static stream system www".split()
+    {"admin", "api", "app", "apps", "auth", "builders", "console", "default", "docs", "git", "health", "internal"}
+    | {"localhost", "login", "logout", "paas", "platform", "public", "registry", "root", "router", "static"}
+    | {"stream", "system", "www"}
 )
 DNS_LABEL = 63
 

@@ -38,13 +38,12 @@ class Permission(Enum):
     platform_users = ("platform.users", None)
     platform_status = ("platform.status", None)
 
-    @property
-    def label(self) -> str:
-        return self.value[0]
+    label: str
+    role: Role | None
 
-    @property
-    def role(self) -> Role | None:
-        return self.value[1]
+    def __init__(self, label: str, role: Role | None) -> None:
+        self.label = label
+        self.role = role
 
 
 class Verdict(Enum):

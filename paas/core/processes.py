@@ -76,7 +76,8 @@ def _parse_check(where: str, check: Mapping[str, object]) -> HealthCheck:
     for name, value in (("timeout", timeout), ("uptime", uptime)):
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 3600:
             raise InvalidInput(f"{where}.{name} must be 0 to 3600 seconds", field=name, hint="Give a whole number.")
-    assert isinstance(timeout, int) and isinstance(uptime, int)
+    assert isinstance(timeout, int)
+    assert isinstance(uptime, int)
     if path is not None:
         if not isinstance(path, str) or not path.startswith("/") or any(c <= " " or c == "\x7f" for c in path):
             raise InvalidInput(

@@ -81,7 +81,7 @@ class DeploySpec:
     hosts: tuple[str, ...]
 
     def key(self, process: ProcessSpec) -> str:
-        """Equal keys: an instance may stay. It leaves out counts and the release number, so scaling restarts nothing."""
+        """Equal keys: an instance may stay. Counts and the release number are left out: scaling restarts nothing."""
         parts = [self.image, sorted(self.env.items()), process.type, process.command]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
