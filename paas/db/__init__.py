@@ -1,0 +1,1 @@
+"""Rows, sessions and migrations: the database is the truth. No verbs live here."""
