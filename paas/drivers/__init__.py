@@ -1,0 +1,1 @@
+"""Where releases run: one package per engine, and the router that goes with it."""
