@@ -22,6 +22,7 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 ACCEPTED = (OCI_MANIFEST, DOCKER_MANIFEST, OCI_INDEX, DOCKER_INDEX)
 
+CONFIG_MAX = 4 * 1024 * 1024
 CREATED = "1980-01-01T00:00:01Z"
 _OCI_TAR = "application/vnd.oci.image.layer.v1.tar"
 _LAYER_TYPES = {
