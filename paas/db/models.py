@@ -186,7 +186,8 @@ class Release(Leased, Failure, Base):
     processes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """By process type: command (list), count, check (HealthCheck as JSON)."""
     release_command: Mapped[list[Any]] = mapped_column(default=list)
-    is_release_phase_done: Mapped[bool] = mapped_column(default=False)
+    release_phase: Mapped[str] = mapped_column(String(10), default="")
+    """"" before it, then running, then done: a phase that was cut off is not run again by itself."""
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]

@@ -1,0 +1,50 @@
+"""The platform as one value, passed first to every action; `bootstrap` makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from paas.core.builds import BuildResult, BuildSpec
+from paas.db.session import Database
+from paas.oci.registry import Registry
+from paas.ports import Driver, Jobs, Sandboxes, Say
+from paas.settings import Settings
+
+BuildSource = Callable[[BuildSpec, Say, Callable[[], None]], BuildResult]
+"""Turns a source into an image: spec, where lines go, and a check that raises when the work must stop."""
+
+
+class Signals(Protocol):
+    """Says that an app's story has grown. Losing a signal costs a second, never a line."""
+
+    def notify(self, app_id: str) -> None: ...
+
+    def wait(self, app_id: str, timeout: float) -> None:
+        """Return when the story may have grown, or after `timeout` seconds."""
+
+
+class Vault(Protocol):
+    """Seals secrets for the database; `context` binds a sealed value to its row."""
+
+    def seal(self, text: str, context: str) -> bytes: ...
+
+    def open(self, sealed: bytes, context: str) -> str: ...
+
+
+@dataclass(frozen=True)
+class Platform:
+    """All that an action needs. `driver` and `sandboxes` open the engine at their first call."""
+
+    settings: Settings
+    db: Database
+    jobs: Jobs
+    registry: Registry
+    signals: Signals
+    vault: Vault
+    build: BuildSource
+    driver: Callable[[], Driver]
+    sandboxes: Callable[[], Sandboxes]
+    now: Callable[[], datetime]

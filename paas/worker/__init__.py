@@ -1,0 +1,1 @@
+"""The workers' edge: Celery tasks of at most five lines, and the schedule."""
