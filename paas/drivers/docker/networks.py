@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,9 @@ class Networks:
         options = {"com.docker.network.bridge.enable_icc": "true" if crossing else "false"}
         try:
             with self._engine.door(f"make the network {name}") as api:
-                api.create_network(name, driver="bridge", check_duplicate=True, ipam=pool, options=options, labels=labels)
+                api.create_network(
+                    name, driver="bridge", check_duplicate=True, ipam=pool, options=options, labels=labels
+                )
         except PaasError as error:
             if "overlap" in error.message.lower():
                 raise Conflict(
@@ -124,7 +126,7 @@ class Networks:
                 raise Conflict("the project's network is in use", hint="Delete the project's apps first.") from error
             raise
 
-    def _lock(self, name: str) -> Any:
+    def _lock(self, name: str) -> AbstractContextManager[None]:
         return locks.held(self._folder / f"network-{name}.lock")
 
 
