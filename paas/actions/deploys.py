@@ -51,7 +51,7 @@ def pending(platform: Platform, app_id: str | None = None) -> list[str]:
         query = select(Release.app_id, Release.id).where(Release.state == State.pending).order_by(Release.number)
         if app_id:
             query = query.where(Release.app_id == app_id)
-        return list(dict(session.execute(query).tuples().all()).values())
+        return list(dict(session.execute(query).all()).values())
 
 
 def _claim(platform: Platform, release_id: str) -> int | None:

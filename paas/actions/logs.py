@@ -58,7 +58,7 @@ def _read(platform: Platform, lines: queue.Queue[LogLine | None], ended: threadi
 
 def _cursors(platform: Platform) -> dict[str, str]:
     with platform.db.read() as session:
-        return dict(session.execute(select(LogCursor.instance_id, LogCursor.at)).tuples().all())
+        return dict(session.execute(select(LogCursor.instance_id, LogCursor.at)).all())
 
 
 def _store_all(platform: Platform, lines: queue.Queue[LogLine | None], stop: Callable[[], bool]) -> None:

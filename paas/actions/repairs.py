@@ -80,5 +80,5 @@ def repair_all(platform: Platform) -> None:
 def restore_routes(platform: Platform) -> None:
     """Write the router's configuration anew from the database: at start, or when its files are lost."""
     with platform.db.read() as session:
-        rows = list(session.execute(select(App.id, App.host).where(App.is_deleting.is_(False))).tuples())
+        rows = list(session.execute(select(App.id, App.host).where(App.is_deleting.is_(False))))
     platform.driver().restore_routes([RouteSpec(AppId(app_id), (host,)) for app_id, host in rows])

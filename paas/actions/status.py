@@ -49,5 +49,5 @@ def _part(name: str, ask: Callable[[], object]) -> Part:
 def _count(platform: Platform) -> dict[str, int]:
     with platform.db.read() as session:
         query = select(Build.state, func.count(Build.id)).where(Build.state.in_((State.queued, State.running)))
-        found = dict(session.execute(query.group_by(Build.state)).tuples().all())
+        found = dict(session.execute(query.group_by(Build.state)).all())
     return {"queued": found.get(State.queued, 0), "running": found.get(State.running, 0)}
