@@ -1,0 +1,175 @@
+"""The composition root: the one module that knows every adapter and turns settings into a platform.
+
+Slow libraries (docker) are imported when the engine is first needed, not before: the web process rarely is.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paas.actions import sources
+from paas.actions.platform import Platform
+from paas.builder import catalog, pipeline
+from paas.core.builds import BuildResult, BuildSpec, Limits
+from paas.db.session import Database
+from paas.errors import NotFound
+from paas.jobs import CeleryJobs, make_celery
+from paas.oci import tokens
+from paas.oci.archive import Limits as ArchiveLimits
+from paas.oci.registry import Registry
+from paas.oci.tokens import Scope
+from paas.ports import Driver, Sandboxes, SandboxSettings, Say
+from paas.settings import MIB, Settings
+from paas.signals import RedisSignals
+from paas.vault import FileVault
+
+if TYPE_CHECKING:
+    from paas.drivers.docker.client import Engine
+    from paas.drivers.docker.router import Router
+
+KEYS, VAULT_KEY, INSTALLATION = "keys", "vault.key", "installation"
+ISSUER, AUDIENCE = "paas", "paas-registry"
+CHANGES = ArchiveLimits(max_bytes=16 * 1024 * MIB, max_entries=2_000_000)
+"""Of what a build may add to an image."""
+
+
+def build_platform(settings: Settings) -> Platform:
+    """The platform of this process. Raises NotFound, InvalidInput where `paas up` has not run."""
+    token = token_source(settings)
+    registry = Registry(settings.registry_url, token)
+    open_driver = functools.cache(lambda: _driver(settings, token))
+    open_sandboxes = functools.cache(lambda: _sandboxes(settings, token))
+    return Platform(
+        settings=settings,
+        db=Database(settings.database),
+        jobs=CeleryJobs(make_celery(settings.broker)),
+        registry=registry,
+        signals=RedisSignals(settings.redis),
+        vault=FileVault(settings.state / KEYS / VAULT_KEY),
+        build=_build(settings, registry, open_sandboxes),
+        driver=open_driver,
+        sandboxes=open_sandboxes,
+        now=lambda: datetime.now(UTC),
+    )
+
+
+def installation(settings: Settings) -> str:
+    """Which installation this is: several may share one engine."""
+    path = settings.state / INSTALLATION
+    if not path.exists():
+        raise NotFound(f"there is no platform in {settings.state}", hint="Make one with `make up`.")
+    return path.read_text().strip()
+
+
+def token_source(settings: Settings) -> Callable[[Sequence[Scope]], str]:
+    """Mints the registry tokens: only for the scopes asked, for a minute."""
+    key = tokens.load_key(settings.state / KEYS)
+
+    def mint(scopes: Sequence[Scope]) -> str:
+        return tokens.mint(key, issuer=ISSUER, audience=AUDIENCE, scopes=scopes, now=datetime.now(UTC))
+
+    return mint
+
+
+def registry_auth(token: Callable[[Sequence[Scope]], str]) -> Callable[[str], Mapping[str, str]]:
+    """Credentials with which the engine may pull one repository."""
+    return lambda repository: {"registrytoken": token([Scope(repository, ("pull",))])}
+
+
+def engine(settings: Settings) -> Engine:
+    from paas.drivers.docker.client import Engine
+
+    return Engine(settings.docker_host)
+
+
+def router(settings: Settings) -> Router:
+    from paas.drivers.docker.router import Router
+
+    return Router(
+        settings.state / "router",
+        bind=settings.bind,
+        port=settings.port,
+        api_host=settings.api_host,
+        web_socket=settings.run_folder / "web.sock",
+        stats_socket=settings.run_folder / "haproxy.sock",
+        master_socket=settings.run_folder / "haproxy-master.sock",
+    )
+
+
+def _driver(settings: Settings, token: Callable[[Sequence[Scope]], str]) -> Driver:
+    from paas.drivers.docker.driver import DockerDriver
+
+    return DockerDriver(
+        engine(settings),
+        installation=installation(settings),
+        router=router(settings),
+        registry_auth=registry_auth(token),
+        lock_folder=_folder(settings, "locks"),
+        instance_memory=settings.instance_memory,
+        instance_processes=settings.instance_processes,
+        health_timeout=settings.health_timeout,
+        drain_timeout=settings.drain_timeout,
+    )
+
+
+def _sandboxes(settings: Settings, token: Callable[[Sequence[Scope]], str]) -> Sandboxes:
+    from paas.drivers.docker.networks import Networks
+    from paas.drivers.docker.sandbox import DockerSandboxes
+
+    opened, name = engine(settings), installation(settings)
+    return DockerSandboxes(
+        opened,
+        installation=name,
+        settings=sandbox_settings(settings),
+        registry_auth=registry_auth(token),
+        networks=Networks(opened, name, _folder(settings, "locks")),
+        archive_limits=CHANGES,
+    )
+
+
+def _folder(settings: Settings, name: str) -> Path:
+    path = settings.run_folder / name
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def sandbox_settings(settings: Settings) -> SandboxSettings:
+    """The operator's CA bundle, proxies and package indexes, as the usual tools read them."""
+    chosen = {
+        "HTTP_PROXY": settings.http_proxy,
+        "HTTPS_PROXY": settings.https_proxy,
+        "NO_PROXY": settings.no_proxy,
+        "PIP_INDEX_URL": settings.pip_index_url,
+        "UV_DEFAULT_INDEX": settings.pip_index_url,
+        "NPM_CONFIG_REGISTRY": settings.npm_registry,
+    }
+    chosen |= {name.lower(): value for name, value in chosen.items() if name.endswith("_PROXY")}
+    bundle = settings.trusted_ca.read_bytes() if settings.trusted_ca.is_file() else b""
+    return SandboxSettings({name: value for name, value in chosen.items() if value}, bundle)
+
+
+def _build(
+    settings: Settings, registry: Registry, sandboxes: Callable[[], Sandboxes]
+) -> Callable[[BuildSpec, Say, Callable[[], None]], BuildResult]:
+    builders = catalog.load(settings.builders)
+    limits = Limits(settings.build_timeout, settings.build_memory, settings.build_cpus, settings.build_processes)
+
+    def build(spec: BuildSpec, say: Say, check: Callable[[], None]) -> BuildResult:
+        tools = pipeline.Tools(
+            registry=registry,
+            registry_host=settings.registry_host,
+            sandboxes=sandboxes(),
+            catalog=builders,
+            limits=limits,
+            source_limits=sources.limits(settings),
+            check=check,
+            dependency_max_age=settings.dependency_max_age,
+            now=datetime.now(UTC),
+        )
+        return pipeline.build(spec, tools, say)
+
+    return build
