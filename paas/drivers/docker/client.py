@@ -67,6 +67,20 @@ class Engine:
             finally:
                 response.close()
 
+    @contextmanager
+    def hijack(self, path: str, *, params: Mapping[str, object], body: object, idle: float) -> Iterator[Any]:
+        """The raw stream behind a call that takes the connection over (attach, exec): has `read(n)`."""
+        with self.door(f"attach to {path.rsplit('/', 1)[0].rsplit('/', 1)[-1]}") as api:
+            url = f"{api.base_url}/v{api.api_version}{path}"
+            headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
+            response = api.post(url, params=params, json=body, headers=headers, stream=True, timeout=idle)
+            try:
+                api._raise_for_status(response)
+                # The library reads below the buffer and may lose what came in one piece with the headers.
+                yield response.raw._fp.fp
+            finally:
+                response.close()
+
     def stat(self, container: str, path: str) -> Mapping[str, Any] | None:
         """Mode, size and name of a path inside a container; None if it is not there."""
         with self.door("look into a container") as api:
