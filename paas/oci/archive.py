@@ -150,7 +150,8 @@ def _parse_entry(header: Header, limits: Limits, rules: Rules) -> Entry | None:
     target = header.link.decode("utf-8", "surrogateescape") if kind in ("symlink", "hardlink") else ""
     if kind == "hardlink":
         target = trees.normal_path(target, limits)
-    return Entry(path, kind, header.mode & 0o1777, header.size, target, header.uid, header.gid)
+    mode = 0o777 if kind == "symlink" else header.mode & 0o1777
+    return Entry(path, kind, mode, header.size, target, header.uid, header.gid)
 
 
 def _check_end(stream: Readable) -> None:
