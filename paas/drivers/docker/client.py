@@ -7,15 +7,16 @@ an engine that does not answer. The connection belongs to the process that opene
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import docker
 import docker.errors
+from docker.auth import encode_header
 from requests import exceptions as transport  # noqa: TID251 - the engine's library raises these
 from urllib3 import exceptions as wire
 
@@ -43,7 +44,7 @@ class Engine:
         self._api: Any = None
         self._pid = 0
 
-    @contextmanager
+    @contextlib.contextmanager
     def door(self, doing: str) -> Iterator[Any]:
         """The client library's own object, its errors turned into ours; `doing` says what for."""
         try:
@@ -53,7 +54,7 @@ class Engine:
         except _FAULTS as error:
             raise translate(error, doing) from error
 
-    @contextmanager
+    @contextlib.contextmanager
     def stream(self, path: str, params: Mapping[str, object], *, idle: float | None = None) -> Iterator[Any]:
         """A response that is read piece by piece; `idle` is how long one read may wait (None: the usual timeout)."""
         with self.door(f"read {path.rsplit('/', 1)[-1]}") as api:
@@ -67,7 +68,7 @@ class Engine:
             finally:
                 response.close()
 
-    @contextmanager
+    @contextlib.contextmanager
     def hijack(self, path: str, *, params: Mapping[str, object], body: object, idle: float) -> Iterator[Any]:
         """The raw stream behind a call that takes the connection over (attach, exec): has `read(n)`."""
         with self.door(f"attach to {path.rsplit('/', 1)[0].rsplit('/', 1)[-1]}") as api:
@@ -101,10 +102,23 @@ class Engine:
             pass
         repository, tag = split_reference(reference)
         with self.door(f"pull the image {reference}") as api:
-            credentials = dict(auth(repository.partition("/")[2]))
-            for line in api.pull(repository, tag=tag, auth_config=credentials, stream=True, decode=True):
-                if "error" in line:
-                    raise _pull_error(reference, str(line["error"]))
+            # By hand: the library's own pull waits for ever.
+            url = f"{api.base_url}/v{api.api_version}/images/create"
+            credentials = encode_header(dict(auth(repository.partition("/")[2])))
+            response = api.post(
+                url,
+                params={"fromImage": repository, "tag": tag},
+                headers={"X-Registry-Auth": credentials},
+                stream=True,
+                timeout=self._timeout,
+            )
+            with contextlib.closing(response):
+                if response.status_code in (403, 404, 500):
+                    raise _pull_error(reference, response.text[:500])
+                api._raise_for_status(response)
+                for line in response.iter_lines():
+                    if b'"error"' in line:
+                        raise _pull_error(reference, str(json.loads(line).get("error")))
             return dict(api.inspect_image(reference))
 
     def _open(self) -> Any:

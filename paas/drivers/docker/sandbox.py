@@ -14,7 +14,6 @@ import tarfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from paas.core.builds import Limits
@@ -54,14 +53,14 @@ class DockerSandboxes:
         installation: str,
         settings: SandboxSettings,
         registry_auth: RegistryAuth,
-        lock_folder: Path,
+        networks: Networks,
         archive_limits: archive.Limits = ARCHIVE_LIMITS,
     ) -> None:
         self._engine = engine
         self._installation = installation
         self._settings = settings
         self._auth = registry_auth
-        self._networks = Networks(engine, installation, lock_folder)
+        self._networks = networks
         self._archive_limits = archive_limits
 
     def open(self, image: str, limits: Limits, *, build_id: str) -> DockerSandbox:
