@@ -43,8 +43,8 @@ def damaged(what: str) -> InvalidInput:
 
 def decode(block: bytes) -> Header:
     """One header block."""
-    unsigned = sum(block) - sum(block[148:156]) + 8 * 32
-    if _number(block[148:156]) not in (unsigned, _signed_sum(block)):
+    total = _number(block[148:156])
+    if total != sum(block) - sum(block[148:156]) + 8 * 32 and total != _signed_sum(block):
         raise damaged("a header's checksum is wrong")
     name, kind = _text(block[0:100]), block[156:157]
     if block[257:263] == b"ustar\0" and (prefix := _text(block[345:500])):

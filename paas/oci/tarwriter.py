@@ -29,7 +29,7 @@ class TarWriter:
     """One tar, entry by entry.
 
     As a layer, it refuses what an engine would take for something else: a name starting with `.wh.`, and an
-    entry whose folder is not in the layer (Docker makes such folders itself, with mode 0600).
+    entry whose folder is not in the layer (Docker then makes the folder itself, and the owner it had is lost).
     """
 
     def __init__(self, sink: Callable[[bytes], object], *, mtime: int = EPOCH, layer: bool = False) -> None:

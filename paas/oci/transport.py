@@ -23,6 +23,7 @@ from paas.oci.tokens import Scope
 Tokens = Callable[[Sequence[Scope]], str]
 
 _BODY_MAX = 8 * 1024 * 1024
+_SLICE = 256 * 1024
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _REFUSALS: dict[int, tuple[type[PaasError], str, str]] = {
     400: (InvalidInput, "The registry refuses the request.", "Its codes say why."),
@@ -120,10 +121,10 @@ class Transport:
 
     def _try(self, call: Call) -> tuple[httpx.Response | None, str, float]:
         """The answer, or none; why to try again, and after how many seconds the registry asks for it."""
-        headers = dict(call.headers)
+        headers = {**call.headers, **({"Content-Length": str(len(call.content))} if call.content else {})}
         if self._tokens:
             headers["Authorization"] = f"Bearer {self._tokens(call.scopes)}"
-        request = self._client.build_request(call.method, call.path, content=call.content, headers=headers)
+        request = self._client.build_request(call.method, call.path, content=_slices(call.content), headers=headers)
         try:
             response = self._client.send(request, stream=True)
         except _UNSENT as error:
@@ -133,6 +134,13 @@ class Transport:
                 raise _unreachable(f"broke off ({_words(error)})", 0.0) from error
             return None, f"broke off ({_words(error)})", 0.0
         return response, f"answers {response.status_code}", _retry_after(response)
+
+
+def _slices(content: bytes) -> Iterator[bytes] | None:
+    """A request lives in reference cycles for a while; so it must not hold a piece of 4 MiB."""
+    if not content:
+        return None
+    return (content[at : at + _SLICE] for at in range(0, len(content), _SLICE))
 
 
 def read_body(response: httpx.Response) -> Iterator[bytes]:
