@@ -1,0 +1,151 @@
+"""The builders that the platform has: `builders/NAME/builder.toml`, read once at the start.
+
+A stranger adds a language by adding a folder; so a mistake in it is named with file and key, and an unknown key
+is a mistake too.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paas.core import names
+from paas.errors import InvalidInput
+
+FILE = "builder.toml"
+_MAX_BYTES = 64 * 1024
+_KEYS: dict[str, frozenset[str]] = {
+    "": frozenset({"name", "display-name", "version", "detect", "dependencies", "layers", "source"}),
+    "detect": frozenset({"any", "unless"}),
+    "dependencies": frozenset({"files", "lock"}),
+    "layers": frozenset({"dependencies"}),
+    "source": frozenset({"copy", "assemble-if", "assemble-if-key"}),
+}
+
+
+@dataclass(frozen=True)
+class Builder:
+    """What a builder says about itself."""
+
+    name: str
+    display_name: str
+    version: str
+    detect_any: tuple[str, ...]
+    """One of these in a source makes it this builder's."""
+    detect_unless: tuple[str, ...] = ()
+    dependency_files: tuple[str, ...] = ()
+    """All that its `assemble-dependencies` looks at; empty: it has no such step."""
+    lock_files: tuple[str, ...] = ()
+    dependency_paths: tuple[str, ...] = ()
+    """Absolute paths of the image whose contents belong to the dependency layer."""
+    copy: str = ""
+    """Where the source goes as it is; empty: `assemble` must run for every source."""
+    assemble_if: tuple[str, ...] = ()
+    """Files that make `assemble` necessary all the same."""
+    assemble_if_key: tuple[tuple[str, str], ...] = ()
+    """The same for keys of a JSON or TOML file: (`package.json`, `scripts.build`)."""
+
+    @property
+    def repository(self) -> str:
+        """Where the registry holds the build image, tag `current`."""
+        return f"builders/{self.name}"
+
+    @property
+    def run_repository(self) -> str:
+        """Where the registry holds the run image, if there is one."""
+        return f"builders/{self.name}-run"
+
+
+def load(folder: Path) -> dict[str, Builder]:
+    """All builders of the folder by name. Raises InvalidInput naming file and key."""
+    found = {}
+    for path in sorted(folder.glob(f"*/{FILE}")):
+        builder = parse(path.read_bytes(), f"{path.parent.name}/{FILE}")
+        if builder.name != path.parent.name:
+            raise _invalid(f"{path.parent.name}/{FILE}", "name", f"is {builder.name!r}, its folder is not")
+        found[builder.name] = builder
+    if not found:
+        raise InvalidInput(f"no builder in {folder}", field="builders", hint=f"Expected folders with a {FILE}.")
+    return found
+
+
+def parse(content: bytes, file: str) -> Builder:
+    """One builder.toml. Raises InvalidInput naming file and key."""
+    if len(content) > _MAX_BYTES:
+        raise InvalidInput(f"{file} is larger than {_MAX_BYTES} bytes", field=file)
+    try:
+        table = tomllib.loads(content.decode())
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{file} is not valid TOML: {error}", field=file) from None
+    _check_keys(table, file)
+    reader = _Reader(table, file)
+    return Builder(
+        name=names.check_name(reader.text("name"), f"{file}: name"),
+        display_name=reader.text("display-name"),
+        version=reader.text("version"),
+        detect_any=reader.texts("detect.any", required=True),
+        detect_unless=reader.texts("detect.unless"),
+        dependency_files=reader.texts("dependencies.files"),
+        lock_files=reader.texts("dependencies.lock"),
+        dependency_paths=tuple(
+            reader.absolute(path, "layers.dependencies") for path in reader.texts("layers.dependencies")
+        ),
+        copy=reader.absolute(reader.text("source.copy", required=False), "source.copy"),
+        assemble_if=reader.texts("source.assemble-if"),
+        assemble_if_key=tuple(reader.file_and_key(text) for text in reader.texts("source.assemble-if-key")),
+    )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Takes values out of the document, or says which is wrong."""
+
+    table: Mapping[str, Any]
+    file: str
+
+    def text(self, key: str, *, required: bool = True) -> str:
+        value = self._value(key, "" if not required else None)
+        if not isinstance(value, str) or (required and not value.strip()):
+            raise _invalid(self.file, key, "must be a text")
+        return value
+
+    def texts(self, key: str, *, required: bool = False) -> tuple[str, ...]:
+        value = self._value(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+            raise _invalid(self.file, key, "must be a list of texts")
+        if required and not value:
+            raise _invalid(self.file, key, "must name at least one file")
+        return tuple(value)
+
+    def absolute(self, path: str, key: str) -> str:
+        if path and (not path.startswith("/") or ".." in path.split("/") or not path.strip("/")):
+            raise _invalid(self.file, key, f"{path!r} must be an absolute path below /")
+        return path.rstrip("/")
+
+    def file_and_key(self, text: str) -> tuple[str, str]:
+        file, colon, key = text.partition(":")
+        if not (file and colon and key):
+            raise _invalid(
+                self.file, "source.assemble-if-key", f"{text!r} must be FILE:KEY, as package.json:scripts.build"
+            )
+        return file, key
+
+    def _value(self, key: str, default: object) -> object:
+        table, _, name = key.rpartition(".")
+        return (self.table.get(table, {}) if table else self.table).get(name, default)
+
+
+def _check_keys(table: Mapping[str, Any], file: str) -> None:
+    for section, known in _KEYS.items():
+        part = table.get(section, {}) if section else table
+        if not isinstance(part, dict):
+            raise _invalid(file, section, "must be a table")
+        for key in part.keys() - known:
+            raise _invalid(file, f"{section}.{key}".strip("."), f"is unknown; known are {', '.join(sorted(known))}")
+
+
+def _invalid(file: str, key: str, what: str) -> InvalidInput:
+    return InvalidInput(f"{file}: {key} {what}", field=key, hint="See builders/README.md for the format.", file=file)

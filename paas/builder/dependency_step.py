@@ -1,0 +1,124 @@
+"""Where a build's dependencies come from: an earlier build's layer, a step of their own, or `assemble` itself.
+
+A layer is only kept when the sandbox that made it was given nothing but the key's inputs (threats P04).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from paas.builder import dependencies, kept, messages, sandboxed, scripts, sourcetar, split
+from paas.builder.dependencies import Declared, Inputs, Widened
+from paas.builder.job import Job
+from paas.builder.kept import Kept
+from paas.builder.layering import Layers
+from paas.builder.scripts import OWN_SCRIPTS
+from paas.core.builds import LayerNote
+from paas.oci.archive import Entry, Reader
+from paas.oci.layers import Layer
+from paas.ports import Changes
+
+STAGE = "dependencies"
+SCRIPT = "assemble-dependencies"
+MARKER = ".dependencies-installed"
+"""The script leaves it when it could do its work without the source."""
+_DIST_INFO = re.compile(r"(?:.*/)?site-packages/([^/]+?)-([^/-]+)\.dist-info/METADATA")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The dependency layers of this build, and the image that `assemble` starts from."""
+
+    repository: str
+    image: str
+    layers: tuple[Layer, ...] = ()
+    notes: tuple[LayerNote, ...] = ()
+    widened: str = ""
+    """Why `assemble` must install them; empty: they are installed, or there are none."""
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+def install(job: Job) -> Installed:
+    """The dependencies, as far as they can be had without the source. Raises BuildFailed, Unavailable."""
+    plan = _plan(job)
+    if isinstance(plan, Widened):
+        return _left_to_assemble(job, plan.reason)
+    if not isinstance(plan, Declared):
+        return Installed(job.bases.build.repository, job.bases.build.digest)
+    key = dependencies.key(_inputs(job, plan))
+    return _reuse(job, plan, key) or _run(job, plan, key) or _left_to_assemble(job, messages.needs_source(plan.main))
+
+
+def _plan(job: Job) -> dependencies.Plan:
+    names = job.builder.dependency_files
+    links = {path: target for path, target in job.files.links.items() if path in names}
+    own_assemble = f"{OWN_SCRIPTS}/assemble" in job.files.names
+    return dependencies.plan(job.builder, dependencies.select(job.builder, job.files.contents), links, own_assemble)
+
+
+def _inputs(job: Job, plan: Declared) -> Inputs:
+    environment = {**job.tools.index_settings, **job.environment}
+    bases = job.bases
+    return Inputs(bases.build.digest, bases.run.digest, bases.platform, plan.files, environment)
+
+
+def _left_to_assemble(job: Job, reason: str) -> Installed:
+    job.say(messages.widened(reason))
+    return Installed(job.bases.build.repository, job.bases.build.digest, widened=reason)
+
+
+def _reuse(job: Job, plan: Declared, key: str) -> Installed | None:
+    """What an earlier build installed from the same inputs, unless it is to be chosen anew."""
+    earlier = kept.find(job, key)
+    if earlier is None:
+        return None
+    max_age = job.tools.dependency_max_age
+    if not plan.is_pinned and not dependencies.is_fresh(earlier.created, job.tools.now, max_age):
+        job.say(messages.resolved_anew(plan.main, earlier.created))
+        return None
+    if not plan.is_pinned:
+        job.say(messages.unpinned(plan.main, earlier.created, max_age))
+    return _installed(job, earlier, "reused", messages.same(plan.main), 0)
+
+
+def _run(job: Job, plan: Declared, key: str) -> Installed | None:
+    """Install in a sandbox that is given the dependency files only; nothing if the script asks for the source."""
+    image = job.bases.build
+    found = scripts.read(job.builder, image.image)
+    job.say(messages.installing(list(plan.files)))
+    with sandboxed.opened(job, image.repository, image.digest) as sandbox:
+        sandbox.put([sourcetar.of_files(plan.files)], found.destination)
+        sandboxed.run(job, sandbox, found.path(SCRIPT), found.user, STAGE)
+        changed = sandboxed.changes(job, sandbox, found.destination, STAGE)
+        with Layers(job.tools.registry, job.dependency_repository) as layers:
+            seen = Seen()
+            split.split(Changes(seen.pass_on(changed.entries), changed.deleted), lambda path: True, layers.open)
+            if not seen.has_marker:
+                return None
+            sent = layers.finish()["dependencies"]
+    made = kept.keep(job, key, sent.layer, sorted(seen.packages))
+    return _installed(job, made, "new", messages.first_time(plan.main), sent.pushed)
+
+
+def _installed(job: Job, made: Kept, state: str, reason: str, pushed: int) -> Installed:
+    notes = tuple(LayerNote(STAGE, layer.digest, layer.size, state, reason, pushed) for layer in made.layers)
+    facts = {"dependencies_resolved": made.created.isoformat(), "packages": list(made.packages)}
+    return Installed(job.dependency_repository, made.image, made.layers, notes, facts=facts)
+
+
+class Seen:
+    """What the paths of a stream of changes tell while it goes by."""
+
+    def __init__(self) -> None:
+        self.has_marker = False
+        self.packages: set[str] = set()
+
+    def pass_on(self, entries: Iterator[tuple[Entry, Reader]]) -> Iterator[tuple[Entry, Reader]]:
+        """The same entries."""
+        for entry, body in entries:
+            self.has_marker = self.has_marker or entry.path.rpartition("/")[2] == MARKER
+            if found := _DIST_INFO.fullmatch(entry.path):
+                self.packages.add(f"{found[1]}=={found[2]}")
+            yield entry, body

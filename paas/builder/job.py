@@ -1,0 +1,74 @@
+"""What a build works with: the platform's tools, and all that is known of this one build."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from paas.builder.bases import Bases
+from paas.builder.catalog import Builder
+from paas.builder.source import Open, SourceFiles
+from paas.core.builds import BuildSpec, Limits
+from paas.oci import archive
+from paas.oci.digests import parse_digest
+from paas.oci.registry import Registry
+from paas.ports import Sandboxes, Say
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the platform lends to a build."""
+
+    registry: Registry
+    registry_host: str
+    """The registry as image references name it."""
+    sandboxes: Sandboxes
+    catalog: Mapping[str, Builder]
+    limits: Limits
+    source_limits: archive.Limits
+    check: Callable[[], None]
+    """Raises when the build was cancelled or another worker has it."""
+    dependency_max_age: int
+    """Seconds after which unpinned dependencies are resolved anew."""
+    now: datetime
+    index_settings: Mapping[str, str] = field(default_factory=dict)
+    """Those of the sandboxes' variables that decide where packages come from."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One build, when its source was read and its builder found."""
+
+    spec: BuildSpec
+    tools: Tools
+    say: Say
+    builder: Builder
+    bases: Bases
+    files: SourceFiles
+    environment: Mapping[str, str]
+    """Of `.s2i/environment`."""
+
+    @property
+    def repository(self) -> str:
+        """Of the app's images, and of its sources."""
+        return app_repository(self.spec)
+
+    @property
+    def dependency_repository(self) -> str:
+        return f"projects/{self.spec.project_id}/dependencies"
+
+    def reference(self, repository: str, digest: str) -> str:
+        """How an engine names an image of the registry."""
+        return f"{self.tools.registry_host}/{repository}@{digest}"
+
+
+def app_repository(spec: BuildSpec) -> str:
+    """Where the registry holds an app's sources and images."""
+    return f"apps/{spec.app_id}"
+
+
+def open_source(spec: BuildSpec, tools: Tools) -> Open:
+    """Starts the source's tar from its first byte."""
+    digest = parse_digest(spec.source_digest)
+    return lambda: tools.registry.open_blob(app_repository(spec), digest)

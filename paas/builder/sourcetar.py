@@ -1,0 +1,102 @@
+"""The source's tar written anew: moved below a folder, given to the app's user, without what is ignored.
+
+The bytes pass through; a tar for a sandbox waits in a temporary file, since an engine reads at its own pace.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+from paas.builder.source import MAX_TEXT
+from paas.builder.split import APP_USER, Writer, plain_folder
+from paas.oci import archive
+from paas.oci.archive import Entry, Limits, TarWriter
+from paas.oci.streams import Chunks
+
+_IN_MEMORY = 8 * 1024 * 1024
+_PIECE = 1024 * 1024
+
+IsIgnored = Callable[[str], bool]
+
+
+def write_below(chunks: Iterable[bytes], limits: Limits, folder: str, is_ignored: IsIgnored, writer: Writer) -> None:
+    """The source as `assemble` would copy it: group 0 may do what the owner may."""
+    at = folder.strip("/")
+    for above in _above(at):
+        writer.add(plain_folder(above))
+    for entry, body in archive.read_entries(Chunks(chunks), limits):
+        if not is_ignored(entry.path):
+            moved = _moved(entry, at)
+            writer.add(replace(moved, mode=_group_as_owner(moved.mode)), body)
+
+
+@contextmanager
+def for_sandbox(
+    chunks: Iterable[bytes], limits: Limits, is_ignored: IsIgnored, scripts: str = ""
+) -> Iterator[Iterator[bytes]]:
+    """The tar of the folder `src` for a sandbox; files in `scripts` of the source also come as the folder `scripts`."""
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
+        writer = TarWriter(file.write)
+        writer.add(_folder("src"))
+        found: dict[str, bytes] = {}
+        for entry, body in archive.read_entries(Chunks(chunks), limits):
+            if is_ignored(entry.path):
+                continue
+            is_script = scripts and entry.path.rpartition("/")[0] == scripts and entry.kind == "file"
+            if is_script and entry.size <= MAX_TEXT:
+                found[entry.path] = content = body.read()
+                writer.add(_moved(entry, "src"), Chunks([content]))
+            else:
+                writer.add(_moved(entry, "src"), body)
+        if found:
+            _add_scripts(writer, found)
+        writer.close()
+        file.seek(0)
+        yield iter(lambda: file.read(_PIECE), b"")
+
+
+def of_files(files: Mapping[str, bytes]) -> bytes:
+    """The tar of the folder `src` with these files only."""
+    out = bytearray()
+    writer = TarWriter(out.extend)
+    writer.add(_folder("src"))
+    for path in sorted(files):
+        for above in _above(path.rpartition("/")[0]):
+            writer.add(_folder(f"src/{above}"))
+        writer.add(_owned(f"src/{path}", files[path]), Chunks([files[path]]))
+    writer.close()
+    return bytes(out)
+
+
+def _add_scripts(writer: TarWriter, scripts: Mapping[str, bytes]) -> None:
+    writer.add(_folder("scripts"))
+    for path, content in sorted(scripts.items()):
+        name = path.rpartition("/")[2]
+        writer.add(replace(_owned(f"scripts/{name}", content), mode=0o755), Chunks([content]))
+
+
+def _moved(entry: Entry, below: str) -> Entry:
+    target = f"{below}/{entry.target}" if entry.kind == "hardlink" else entry.target
+    return replace(entry, path=f"{below}/{entry.path}", target=target, uid=APP_USER, gid=0)
+
+
+def _group_as_owner(mode: int) -> int:
+    return mode | (mode & 0o700) >> 3
+
+
+def _folder(path: str) -> Entry:
+    return Entry(path, "dir", 0o775, uid=APP_USER)
+
+
+def _owned(path: str, content: bytes) -> Entry:
+    return Entry(path, "file", 0o644, len(content), uid=APP_USER)
+
+
+def _above(path: str) -> Iterator[str]:
+    """The path and all folders above it, from the top."""
+    names = path.split("/") if path else []
+    for count in range(1, len(names) + 1):
+        yield "/".join(names[:count])

@@ -1,0 +1,1 @@
+"""Ways to turn a source into layers; one module each."""
