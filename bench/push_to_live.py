@@ -122,6 +122,8 @@ def push_layer(registry: Registry, repository: str, body: bytes) -> layers.Layer
     """A layer that holds the changed source file."""
     with registry.upload(repository) as upload:
         writer = layers.LayerWriter(upload.write)
+        for folder in ("opt", "opt/app-root", "opt/app-root/src"):
+            writer.add(Entry(folder, "dir", 0o775, uid=1001, gid=0))
         writer.add(Entry("opt/app-root/src/app.py", "file", 0o664, len(body), uid=1001, gid=0), Chunks([body]))
         layer = writer.finish()
         upload.commit(layer.digest)

@@ -66,7 +66,7 @@ class RedisSignals:
     def _listen(self) -> None:
         while True:
             try:
-                with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
+                with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]
                     subscription.psubscribe(CHANNEL + "*")
                     while True:
                         message = subscription.get_message(timeout=1.0)
