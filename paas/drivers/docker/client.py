@@ -104,7 +104,9 @@ class Engine:
         with self.door(f"pull the image {reference}") as api:
             # By hand: the library's own pull waits for ever.
             url = f"{api.base_url}/v{api.api_version}/images/create"
-            credentials = encode_header(dict(auth(repository.partition("/")[2])))
+            host, _, path = repository.partition("/")
+            # Only a name with a host in front belongs to a registry of ours.
+            credentials = encode_header(dict(auth(path)) if {".", ":"} & set(host) else {})
             response = api.post(
                 url,
                 params={"fromImage": repository, "tag": tag},

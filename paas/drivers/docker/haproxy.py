@@ -10,15 +10,14 @@ import contextlib
 import csv
 import io
 import socket
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from paas import programs
 from paas.errors import Unavailable
 
 _PAUSE = 0.01
-_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _REPLY_MAX = 4 * 1024 * 1024
 
 
@@ -36,13 +35,8 @@ class Workers:
 
 def check(config: Path, *, timeout: float = 30) -> str:
     """What the router has against a configuration file; empty if nothing."""
-    try:
-        done = subprocess.run(
-            ["haproxy", "-c", "-q", "-f", str(config)], capture_output=True, timeout=timeout, check=False, env=_ENV
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Unavailable(f"haproxy could not be started: {error}", hint="Is it installed?") from error
-    return "" if done.returncode == 0 else done.stderr.decode("utf-8", "replace").strip() or "it gave no reason"
+    done = programs.run(["haproxy", "-c", "-q", "-f", str(config)], cwd=config.parent, timeout=timeout)
+    return "" if done.code == 0 else done.stderr.decode("utf-8", "replace").strip() or "it gave no reason"
 
 
 class Master:

@@ -121,7 +121,7 @@ def _context(folder: Path, ca_bundle: bytes) -> IO[bytes]:
         bundle.size = len(ca_bundle)
         tar.addfile(bundle, io.BytesIO(ca_bundle))
     spool.seek(0)
-    return spool  # type: ignore[return-value]
+    return spool
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, str]]:
