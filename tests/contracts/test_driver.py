@@ -264,9 +264,9 @@ def test_tunnel_survives_a_change_of_another_app_and_ends_with_the_drain(platfor
 
     deploy(platform.driver, spec(platform.image))
     with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as tunnel:
-        tunnel.sendall(
-            f"GET /ws HTTP/1.1\r\nHost: {HOST}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n".encode()
-        )
+        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13"
+        head = f"GET /ws HTTP/1.1\r\nHost: {HOST}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{key}\r\n\r\n"
+        tunnel.sendall(head.encode())
         assert b"101" in tunnel.recv(1000)
         deploy(platform.driver, spec(platform.image, app="b2"))  # a new app: the router reloads
         tunnel.sendall(b"still there")

@@ -205,10 +205,10 @@ class DockerSandbox:
         """Did the kernel kill a process of it for its memory since then? The engine tells, a moment later."""
         for pause in (0.0, 0.2) if code == _KILLED else (0.0,):
             time.sleep(pause)
-            with self._engine.door("ask why a program ended") as api:
-                wanted = {"container": [self._container], "event": ["oom"]}
-                # Whole seconds: the library takes no fractions. An earlier program's event would have been raised then.
-                if list(api.events(since=int(began), until=int(time.time()) + 1, filters=wanted, decode=True)):
+            wanted = {"container": [self._container], "event": ["oom"]}
+            query = {"since": f"{began:.6f}", "until": f"{time.time():.6f}", "filters": json.dumps(wanted)}
+            with self._engine.stream("/events", query) as response:
+                if response.raw.read(1):
                     return True
         return False
 
