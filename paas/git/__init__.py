@@ -1,0 +1,1 @@
+"""The git front door: bare repositories, smart HTTP, and the push that builds."""

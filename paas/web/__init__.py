@@ -1,0 +1,1 @@
+"""The API and its server: parse, call one action, render."""
