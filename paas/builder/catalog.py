@@ -83,7 +83,7 @@ def parse(content: bytes, file: str) -> Builder:
     _check_keys(table, file)
     reader = _Reader(table, file)
     return Builder(
-        name=names.check_name(reader.text("name"), f"{file}: name"),
+        name=reader.name(),
         display_name=reader.text("display-name"),
         version=reader.text("version"),
         detect_any=reader.texts("detect.any", required=True),
@@ -111,6 +111,13 @@ class _Reader:
         if not isinstance(value, str) or (required and not value.strip()):
             raise _invalid(self.file, key, "must be a text")
         return value
+
+    def name(self) -> str:
+        """An app's name may be reserved, a builder's never is: there is one called static."""
+        name = self.text("name")
+        if not names.GRAMMAR.fullmatch(name) or "--" in name:
+            raise _invalid(self.file, "name", f"{name[:60]!r} is not 1 to 40 of a-z, 0-9 and single '-'")
+        return name
 
     def texts(self, key: str, *, required: bool = False) -> tuple[str, ...]:
         value = self._value(key, [])

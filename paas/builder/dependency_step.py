@@ -48,7 +48,11 @@ def install(job: Job) -> Installed:
     if not isinstance(plan, Declared):
         return Installed(job.bases.build.repository, job.bases.build.digest)
     key = dependencies.key(_inputs(job, plan))
-    return _reuse(job, plan, key) or _run(job, plan, key) or _left_to_assemble(job, messages.needs_source(plan.main))
+    earlier = kept.find(job, key)
+    if earlier and _may_stand_in(job, plan, earlier):
+        return _installed(job, earlier, "reused", messages.same(plan.main), 0)
+    made = _run(job, plan, key, is_refresh=earlier is not None)
+    return made or _left_to_assemble(job, messages.needs_source(plan.main))
 
 
 def _plan(job: Job) -> dependencies.Plan:
@@ -69,21 +73,18 @@ def _left_to_assemble(job: Job, reason: str) -> Installed:
     return Installed(job.bases.build.repository, job.bases.build.digest, widened=reason)
 
 
-def _reuse(job: Job, plan: Declared, key: str) -> Installed | None:
-    """What an earlier build installed from the same inputs, unless it is to be chosen anew."""
-    earlier = kept.find(job, key)
-    if earlier is None:
-        return None
+def _may_stand_in(job: Job, plan: Declared, earlier: Kept) -> bool:
+    """Whether what an earlier build installed from the same inputs is still good; told where versions may differ."""
+    if plan.is_pinned:
+        return True
     max_age = job.tools.dependency_max_age
-    if not plan.is_pinned and not dependencies.is_fresh(earlier.created, job.tools.now, max_age):
-        job.say(messages.resolved_anew(plan.main, earlier.created))
-        return None
-    if not plan.is_pinned:
-        job.say(messages.unpinned(plan.main, earlier.created, max_age))
-    return _installed(job, earlier, "reused", messages.same(plan.main), 0)
+    is_fresh = dependencies.is_fresh(earlier.created, job.tools.now, max_age)
+    told = messages.unpinned(plan.main, earlier.created, max_age) if is_fresh else ""
+    job.say(told or messages.resolved_anew(plan.main, earlier.created))
+    return is_fresh
 
 
-def _run(job: Job, plan: Declared, key: str) -> Installed | None:
+def _run(job: Job, plan: Declared, key: str, *, is_refresh: bool) -> Installed | None:
     """Install in a sandbox that is given the dependency files only; nothing if the script asks for the source."""
     image = job.bases.build
     found = scripts.read(job.builder, image.image)
@@ -99,7 +100,8 @@ def _run(job: Job, plan: Declared, key: str) -> Installed | None:
                 return None
             sent = layers.finish()["dependencies"]
     made = kept.keep(job, key, sent.layer, sorted(seen.packages))
-    return _installed(job, made, "new", messages.first_time(plan.main), sent.pushed)
+    reason = messages.chosen_anew(is_new=sent.is_new) if is_refresh else messages.first_time(plan.main)
+    return _installed(job, made, "new" if sent.is_new else "reused", reason, sent.pushed)
 
 
 def _installed(job: Job, made: Kept, state: str, reason: str, pushed: int) -> Installed:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from paas.builder import bases
 from paas.builder.job import Job
-from paas.errors import InvalidInput, NotFound
+from paas.errors import Forbidden, PaasError, Unavailable
 from paas.oci import images
 from paas.oci.digests import Digest
 from paas.oci.images import Image
@@ -39,7 +39,9 @@ def find(job: Job, key: str) -> Kept | None:
     try:
         digest = registry.digest_of(repository, key)
         image = registry.image(repository, digest)
-    except (NotFound, InvalidInput):
+    except (Unavailable, Forbidden):
+        raise
+    except PaasError:  # not there, or damaged on the registry's disk
         return None
     base = job.bases.build.image.layers
     layers = image.layers[len(base) :]

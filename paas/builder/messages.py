@@ -44,7 +44,7 @@ def installing(files: Sequence[str]) -> str:
 
 
 def assembling(reason: str) -> str:
-    return step(f"Running assemble ({reason})")
+    return step(f"Running assemble ({reason})" if reason else "Running assemble")
 
 
 def widened(reason: str) -> str:
@@ -72,6 +72,10 @@ def same(file: str) -> str:
 
 def first_time(file: str) -> str:
     return f"first build with this {file}"
+
+
+def chosen_anew(*, is_new: bool) -> str:
+    return "versions chosen anew" if is_new else "versions chosen anew: the same ones"
 
 
 def layer_reason(part: str, *, is_new: bool, is_assembled: bool) -> str:

@@ -58,7 +58,7 @@ def build(spec: BuildSpec, tools: Tools, say: Say) -> BuildResult:
             "builder_image": job.bases.build.digest,
             "run_image": job.bases.run.digest,
             "labels": export.commit_labels(spec),
-            **built.installed.facts,
+            **built.facts,
         },
     )
 

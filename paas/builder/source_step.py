@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from paas.builder import messages, sandboxed, scripts, sourcetar, split
 from paas.builder.catalog import Builder
-from paas.builder.dependency_step import Installed
+from paas.builder.dependency_step import Installed, Seen
 from paas.builder.job import Job, open_source
 from paas.builder.layering import Layers, Sent
 from paas.builder.scripts import OWN_SCRIPTS, Scripts
@@ -17,7 +17,7 @@ from paas.builder.source import SourceFiles
 from paas.core.builds import LayerNote
 from paas.errors import InvalidInput
 from paas.oci.layers import Layer
-from paas.ports import Sandbox
+from paas.ports import Changes, Sandbox
 
 STAGE = "assemble"
 
@@ -28,19 +28,22 @@ class Added:
 
     layers: tuple[Layer, ...]
     notes: tuple[LayerNote, ...]
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 def add(job: Job, installed: Installed) -> Added:
     """Put the source on top of the dependencies. Raises BuildFailed, Unavailable."""
     reason = installed.widened or reason_to_assemble(job.builder, job.files)
+    seen = Seen()
     try:
-        sent = _assemble(job, installed, reason) if reason else _copy(job)
+        sent = _assemble(job, installed, reason, seen) if reason else _copy(job)
     except InvalidInput as error:
         raise messages.unfit_tree(STAGE, error) from error
     order: tuple[split.Part, ...] = ("dependencies", "source")
     made = [(part, sent[part]) for part in order if part in sent]
     notes = tuple(_note(part, layer, reason) for part, layer in made)
-    return Added(tuple(layer.layer for _, layer in made), notes)
+    facts = {"packages": sorted(seen.packages)} if seen.packages and installed.widened else {}
+    return Added(tuple(layer.layer for _, layer in made), notes, facts)
 
 
 def reason_to_assemble(builder: Builder, files: SourceFiles) -> str:
@@ -76,9 +79,9 @@ def _copy(job: Job) -> Mapping[split.Part, Sent]:
         return layers.finish()
 
 
-def _assemble(job: Job, installed: Installed, reason: str) -> Mapping[split.Part, Sent]:
+def _assemble(job: Job, installed: Installed, reason: str, seen: Seen) -> Mapping[split.Part, Sent]:
     found = scripts.read(job.builder, job.bases.build.image)
-    job.say(messages.assembling(reason))
+    job.say(messages.assembling("" if installed.widened else reason))
     is_own = f"{OWN_SCRIPTS}/assemble" in job.files.names
     script = f"{found.destination}/scripts/assemble" if is_own else found.path("assemble")
     with sandboxed.opened(job, installed.repository, installed.image) as sandbox:
@@ -86,7 +89,8 @@ def _assemble(job: Job, installed: Installed, reason: str) -> Mapping[split.Part
         sandboxed.run(job, sandbox, script, found.user, STAGE)
         changed = sandboxed.changes(job, sandbox, found.destination, STAGE)
         with Layers(job.tools.registry, job.repository) as layers:
-            split.split(changed, split.dependency_rule(job.builder.dependency_paths), layers.open)
+            stream = Changes(seen.pass_on(changed.entries), changed.deleted)
+            split.split(stream, split.dependency_rule(job.builder.dependency_paths), layers.open)
             return layers.finish()
 
 

@@ -7,10 +7,10 @@ that it is only copied. Where either does not hold, `assemble` gets the whole so
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from paas.builder import dependency_step, source_step
-from paas.builder.dependency_step import Installed
 from paas.builder.job import Job
 from paas.builder.stages import Stages
 from paas.core.builds import LayerNote
@@ -23,7 +23,7 @@ class Built:
 
     layers: tuple[Layer, ...]
     notes: tuple[LayerNote, ...]
-    installed: Installed
+    facts: Mapping[str, object]
 
 
 def build(job: Job, stages: Stages) -> Built:
@@ -33,4 +33,5 @@ def build(job: Job, stages: Stages) -> Built:
     job.tools.check()
     with stages.measure("assemble"):
         made = source_step.add(job, installed)
-    return Built((*installed.layers, *made.layers), (*installed.notes, *made.notes), installed)
+    layers, notes = (*installed.layers, *made.layers), (*installed.notes, *made.notes)
+    return Built(layers, notes, {**installed.facts, **made.facts})
