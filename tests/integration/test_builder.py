@@ -185,8 +185,7 @@ class Bench:
             author="Ada",
             message="change",
         )
-        result = build(replace(spec, **changes), self.tools(), self.lines.append)
-        return result
+        return build(replace(spec, **changes), self.tools(), self.lines.append)
 
     def tools(self) -> Tools:
         return Tools(
