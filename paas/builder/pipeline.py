@@ -81,7 +81,9 @@ def _wanted(catalog: Mapping[str, Builder]) -> dict[str, int]:
     for builder in catalog.values():
         keyed = [path for path, _ in builder.assemble_if_key]
         plain = [name for name in (*builder.detect_any, *builder.detect_unless, *builder.assemble_if) if "/" in name]
-        wanted |= dict.fromkeys((*keyed, *plain, *builder.dependency_files), source.MAX_LOCK)
+        wanted |= dict.fromkeys((*keyed, *plain, *builder.dependency_files), source.MAX_TEXT)
+    for builder in catalog.values():
+        wanted |= dict.fromkeys(builder.lock_files, source.MAX_LOCK)
     return wanted
 
 

@@ -17,8 +17,9 @@ from paas.oci.archive import Entry, Limits
 from paas.oci.streams import Chunks, Readable
 
 MAX_TEXT = 1024 * 1024
-MAX_LOCK = 16 * 1024 * 1024
-"""Lock files are only hashed and handed on; those of large apps pass a megabyte."""
+MAX_LOCK = 8 * 1024 * 1024
+"""Lock files are handed on; those of large apps pass a megabyte."""
+_MAX_ALL = 32 * 1024 * 1024
 _MAX_PASSES = 8
 
 Open = Callable[[], Iterable[bytes]]
@@ -57,8 +58,9 @@ def inspect(stream: Readable, wanted: Mapping[str, int], limits: Limits) -> Sour
         if entry.path not in wanted:
             continue
         if entry.kind == "file":
-            if entry.size > wanted[entry.path]:
-                raise messages.file_too_large(entry.path, entry.size, wanted[entry.path])
+            limit = min(wanted[entry.path], _MAX_ALL - sum(map(len, contents.values())))
+            if entry.size > limit:
+                raise messages.file_too_large(entry.path, entry.size, limit)
             contents[entry.path] = body.read()
         elif entry.kind != "dir":
             links[entry.path] = _target(entry)
@@ -79,7 +81,7 @@ def read(
         named = {*more(found.contents), *files.links.values()}
         if named <= asked.keys():
             break
-        asked |= {path: max(wanted.values(), default=MAX_TEXT) for path in named - asked.keys()}
+        asked |= dict.fromkeys(named - asked.keys(), MAX_TEXT)
     return _without_ignored(found)
 
 

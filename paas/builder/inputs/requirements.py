@@ -14,7 +14,7 @@ _NESTED = re.compile(r"(?:-r|-c|--requirement|--constraint)(?:\s*=\s*|\s+|(?<=-[
 _NAME = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?P<rest>.*)", re.DOTALL)
 _EXACT = re.compile(r"===?\s*[^\s,*;]+\s*")
 _ARCHIVE = re.compile(r"\.(?:whl|zip|tar|tgz|tar\.gz|tar\.bz2|tar\.xz)(?:\s|;|$)")
-_FIXED_URL = re.compile(r"#(?:.*&)?sha(?:256|384|512)=[0-9a-f]{64,128}|@[0-9a-f]{40}(?:#|\s|;|$)")
+_FIXED_URL = re.compile(r"[#&]sha(?:256|384|512)=[0-9a-f]{64,128}|@[0-9a-f]{40}(?:#|\s|;|$)")
 _LOCAL_OPTION = re.compile(r"(?:-e|--editable|-f|--find-links)(?:\s|=|(?<=-[ef]))\s*(?P<value>.*)")
 
 
@@ -85,7 +85,7 @@ def nested_path(file: str, line: Line) -> str:
 
 def _logical_lines(text: str) -> Iterator[str]:
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
-        bare = re.sub(r"(?:^|\s+)#.*$", "", line).strip()
+        bare = re.sub(r"(?:^|(?<=\s))#.*$", "", line).strip()
         if bare:
             yield bare
 

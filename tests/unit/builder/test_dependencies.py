@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -275,6 +276,15 @@ def test_own_assemble_gets_the_whole_source() -> None:
 
 def test_dependency_file_that_is_a_dead_link_widens() -> None:
     assert isinstance(dependencies.plan(PYTHON, {}, {"requirements.txt": "gone"}, own_assemble=False), Widened)
+
+
+@pytest.mark.parametrize(
+    "line", [" " * 200_000 + "x", "#" * 200_000, "@" * 200_000, "x" + "=" * 200_000, "-r" + " " * 200_000]
+)
+def test_hostile_line_is_read_in_linear_time(line: str) -> None:
+    began = time.monotonic()
+    plan(PYTHON, {"requirements.txt": line})
+    assert time.monotonic() - began < 1
 
 
 @given(st.binary(max_size=200))
