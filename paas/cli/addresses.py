@@ -15,6 +15,8 @@ def normalise(text: str) -> str:
     """`scheme://host[:port]` in one spelling. Raises InvalidInput."""
     url = text.strip().rstrip("/")
     url = url if "://" in url else f"{'http' if is_local(url.partition(':')[0]) else 'https'}://{url}"
+    if any(c <= " " for c in url):
+        raise _invalid(text)
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -19,7 +19,7 @@ def apps() -> None:
 
 
 @apps.command()
-@click.argument("name", default="")
+@click.argument("name", required=False)
 @options.takes_project
 @click.option("--builder", default="", metavar="NAME", help="Builder; default: the one that fits the source.")
 @click.option("--branch", default="", metavar="NAME", help="Branch that is deployed when pushed; default: main.")
@@ -27,7 +27,7 @@ def apps() -> None:
 @click.option("--no-remote", is_flag=True, help="Add no git remote.")
 @options.as_json
 def create(
-    api: Api, project: str, name: str, builder: str, branch: str, remote: str, no_remote: bool, as_json: bool
+    api: Api, project: str, name: str | None, builder: str, branch: str, remote: str, no_remote: bool, as_json: bool
 ) -> None:
     """Make an app, and a git remote to push it to.
 
@@ -37,8 +37,8 @@ def create(
     paasctl apps create shop --project team
     git push paas main
     """
-    wished = {"name": name or _folder_name(), "builder": builder, "deploy_branch": branch}
-    body = {key: value for key, value in wished.items() if value}
+    wished = {"builder": builder, "deploy_branch": branch}
+    body = {"name": _folder_name() if name is None else name} | {key: value for key, value in wished.items() if value}
     made = api.send("POST", f"/projects/{addresses.segment(project)}/apps", body)
     has_remote = not no_remote and _add_remote(remote, made["git_url"])
     if as_json:
@@ -153,5 +153,5 @@ def delete(session: Session, name: str, project: str, yes: bool) -> None:
     app.send("DELETE")
     click.echo(f"App {app.name} is removed.")
     for remote, url in git.remotes().items():
-        if url == git_url and git.remove_remote(remote):
-            output.note(f"The git remote {remote!r} is gone with it.")
+        if url == git_url:
+            output.note(f"The git remote {remote!r} still leads there: git remote remove {remote}")

@@ -25,6 +25,7 @@ _BY_CODE: dict[str, type[PaasError]] = {
         errors.NotFound,
         errors.Conflict,
         errors.QuotaExceeded,
+        errors.Failed,
         errors.BuildFailed,
         errors.DeployFailed,
         errors.Unavailable,
@@ -52,8 +53,12 @@ def from_response(status: int, body: bytes) -> PaasError:
         problem = json.loads(body)
     except ValueError:
         problem = None
-    if not isinstance(problem, dict):
-        problem = {}
+    return of(problem if isinstance(problem, dict) else {}, status)
+
+
+def of(problem: dict[str, Any], status: int = 0) -> PaasError:
+    """The error that a problem object stands for."""
+    status = status or int(problem.get("status", 0))
     kind = _BY_CODE.get(str(problem.get("title", ""))) or _BY_STATUS.get(status, PaasError)
     known = ("type", "title", "status", "detail", "hint", "message")
     facts: dict[str, Any] = {key: value for key, value in problem.items() if key not in known}

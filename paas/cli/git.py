@@ -48,10 +48,6 @@ def add_remote(name: str, url: str) -> bool:
     return _git("remote", "add", "--", name, url) is not None
 
 
-def remove_remote(name: str) -> bool:
-    return _git("remote", "remove", "--", name) is not None
-
-
 def use_helper(url: str, command: str) -> bool:
     """Let git ask this paasctl, and nobody else, about the URL: the empty entry ends the list of wider helpers,
     which would otherwise keep a copy of the token."""

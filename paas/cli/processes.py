@@ -65,13 +65,17 @@ def run(context: click.Context, app: AppApi, command: tuple[str, ...]) -> None:
     paasctl run -- python manage.py migrate
     paasctl run --app shop env
     """
+    has_begun = False
     try:
         for record in streams.records(app, "/runs", {"command": list(command)}):
+            has_begun = True
             if "exit" in record:
                 context.exit(int(record["exit"]) & 255)
             if "line" in record:
                 click.echo(record["line"])
     except Unavailable as error:
+        if not has_begun:
+            raise
         raise _cut_off(error.message) from error
     except json.JSONDecodeError as error:
         raise _cut_off("the answer cannot be read") from error

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from paas.cli import errors
 from paas.cli.client import AppApi
 from paas.errors import Unavailable
 
@@ -83,6 +84,8 @@ def follow(
                     continue
                 if message.event == "done":
                     return
+                if message.event == "error":
+                    raise errors.of(json.loads("\n".join(message.data)))
                 pause = FIRST_PAUSE
                 event: Event = json.loads("\n".join(message.data))
                 if last is None or event["number"] > last:
@@ -117,5 +120,7 @@ def records(app: AppApi, rest: str, body: Mapping[str, object]) -> Iterator[dict
     headers = {"Accept": "application/x-ndjson", "Accept-Encoding": "identity"}
     with app.api.stream("POST", app.path(rest), body, query={}, headers=headers) as chunks:
         for line in lines(chunks):
-            if line.strip():
-                yield json.loads(line)
+            record = json.loads(line)
+            if "problem" in record:
+                raise errors.of(record["problem"])
+            yield record
