@@ -38,7 +38,7 @@ def check_name(text: str, field: str) -> str:
         )
     if "--" in text:
         raise InvalidInput(f"{field} {text!r} has two dashes in a row", field=field, hint="Use single dashes.")
-    if field != "process type" and text in RESERVED:
+    if field in ("project", "app", "user") and text in RESERVED:
         raise InvalidInput(f"{field} {text!r} is reserved", field=field, hint="Choose another name.")
     return text
 

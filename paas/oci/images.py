@@ -167,10 +167,13 @@ def extend(base: Image, layers: Sequence[Layer], **additions: Unpack[Additions])
     return image
 
 
-def render(image: Image) -> tuple[bytes, bytes, Digest]:
-    """The manifest, the config, and the digest of the manifest, which is the image's."""
+def render(image: Image, config: bytes | None = None) -> tuple[bytes, bytes, Digest]:
+    """The manifest, the config, and the digest of the manifest, which is the image's.
+
+    `config`: the image's config to the byte, where an engine that has the image must know it again.
+    """
     validate(image)
-    config = _render_json(image.config)
+    config = _render_json(image.config) if config is None else config
     manifest = _render_json(
         {
             "schemaVersion": 2,

@@ -40,18 +40,56 @@ class _Compressor(Protocol):
     def flush(self) -> bytes: ...
 
 
-class LayerWriter:
-    """Writes one layer; `finish` says what it was."""
+class TarCompressor:
+    """The bytes of one tar, as they come, to a compressed blob."""
 
-    def __init__(self, sink: Callable[[bytes], object], *, mtime: int = EPOCH) -> None:
+    def __init__(self, sink: Callable[[bytes], object]) -> None:
         self._sink = sink
-        self._tar = TarWriter(self._take, mtime=mtime, layer=True)
         self._compressor = _compressor()
         self._diff_id = hashlib.sha256()
         self._digest = hashlib.sha256()
         self._pending = bytearray()
         self._tar_bytes = 0
         self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Take bytes of the tar."""
+        self._pending += data
+        while len(self._pending) >= _PIECE:
+            piece = bytes(self._pending[:_PIECE])
+            del self._pending[:_PIECE]
+            self._compress(piece)
+
+    def finish(self, entries: int = 0) -> Layer:
+        """The tar is complete."""
+        self._compress(bytes(self._pending))
+        self._put(self._compressor.flush())
+        return Layer(
+            digest=Digest("sha256:" + self._digest.hexdigest()),
+            diff_id=Digest("sha256:" + self._diff_id.hexdigest()),
+            size=self._size,
+            entries=entries,
+            tar_bytes=self._tar_bytes,
+        )
+
+    def _compress(self, piece: bytes) -> None:
+        self._tar_bytes += len(piece)
+        self._diff_id.update(piece)
+        self._put(self._compressor.compress(piece))
+
+    def _put(self, data: bytes) -> None:
+        if data:
+            self._size += len(data)
+            self._digest.update(data)
+            self._sink(data)
+
+
+class LayerWriter:
+    """Writes one layer; `finish` says what it was."""
+
+    def __init__(self, sink: Callable[[bytes], object], *, mtime: int = EPOCH) -> None:
+        self._blob = TarCompressor(sink)
+        self._tar = TarWriter(self._blob.write, mtime=mtime, layer=True)
 
     def add(self, entry: Entry, body: Readable | None = None) -> None:
         """One entry; its folder comes before it, a folder that is there already is left as it is."""
@@ -64,33 +102,7 @@ class LayerWriter:
     def finish(self) -> Layer:
         """The layer is complete; nothing may be added."""
         self._tar.close()
-        self._compress(bytes(self._pending))
-        self._put(self._compressor.flush())
-        return Layer(
-            digest=Digest("sha256:" + self._digest.hexdigest()),
-            diff_id=Digest("sha256:" + self._diff_id.hexdigest()),
-            size=self._size,
-            entries=self._tar.entries,
-            tar_bytes=self._tar_bytes,
-        )
-
-    def _take(self, data: bytes) -> None:
-        self._pending += data
-        while len(self._pending) >= _PIECE:
-            piece = bytes(self._pending[:_PIECE])
-            del self._pending[:_PIECE]
-            self._compress(piece)
-
-    def _compress(self, piece: bytes) -> None:
-        self._tar_bytes += len(piece)
-        self._diff_id.update(piece)
-        self._put(self._compressor.compress(piece))
-
-    def _put(self, data: bytes) -> None:
-        if data:
-            self._size += len(data)
-            self._digest.update(data)
-            self._sink(data)
+        return self._blob.finish(self._tar.entries)
 
 
 def _compressor() -> _Compressor:

@@ -104,9 +104,9 @@ class Registry:
         config = b"".join(self._bounded(repo, manifest.config))
         return images.assemble(manifest, config)
 
-    def push_image(self, repo: str, image: Image, *, tag: str | None = None) -> Digest:
+    def push_image(self, repo: str, image: Image, *, tag: str | None = None, config: bytes | None = None) -> Digest:
         """Write config and manifest; the layers must be in the repository. Raises Conflict if one is not."""
-        manifest, config, digest = images.render(image)
+        manifest, config, digest = images.render(image, config)
         self.put_blob(repo, config)
         answer = self._transport.send(
             Call(
