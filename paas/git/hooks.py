@@ -16,6 +16,10 @@ from paas.settings import MIB, Settings
 MAX_REQUEST = 4 * MIB
 
 
+class HookGone(Exception):
+    """Nobody listens any more: git has ended, or was ended."""
+
+
 @dataclass(frozen=True)
 class Arrival:
     """What the hook sent: git's lines, and where the objects wait that are not yet in the repository."""
@@ -64,7 +68,7 @@ def _check(values: Mapping[str, str], repository: Path) -> None:
 
 
 def say(peer: socket.socket, text: str) -> None:
-    """One line for the pusher. Raises OSError where the hook is gone."""
+    """One line for the pusher. Raises HookGone."""
     _send(peer, b"o", text.encode("utf-8", "replace") + b"\n")
 
 
@@ -74,4 +78,7 @@ def end(peer: socket.socket, code: int) -> None:
 
 
 def _send(peer: socket.socket, kind: bytes, body: bytes) -> None:
-    peer.sendall(kind + len(body).to_bytes(4, "big") + body)
+    try:
+        peer.sendall(kind + len(body).to_bytes(4, "big") + body)
+    except OSError as error:
+        raise HookGone(str(error)) from error

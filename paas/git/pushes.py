@@ -61,10 +61,10 @@ def _deploy(pusher: Pusher, update: Update, arrival: Arrival, say: Say, held: Ex
     _check_unmoved(pusher, update)
     objects = Objects(platform.settings, target.repository, arrival.quarantine)
     commit = commits.read(objects, update.new)
+    for warning in commits.survey(objects, commit):
+        say(warning)
     with commits.archive(objects, commit) as tar:
         digest = sources.store(platform, target, tar)
-    for warning in commits.warnings(objects, commit):
-        say(warning)
     push = Push(digest, update.ref, commit.id, commit.author, commit.message)
     build = builds.start(platform, pusher.actor, target, push)
     result = _follow(pusher, build.number, say)
@@ -77,9 +77,9 @@ def _deploy(pusher: Pusher, update: Update, arrival: Arrival, say: Say, held: Ex
 def _turn(pusher: Pusher, say: Say) -> Iterator[None]:
     """One push at a time moves the deploy branch of an app; the kernel frees the lock of a process that dies."""
     deadline = time.monotonic() + TURN_SECONDS
-    with (pusher.target.repository / "push.lock").open("w") as lock:
+    with (pusher.target.repository / "push.lock").open("ab") as lock:
         waiting = False
-        while not _take(lock.fileno()):
+        while not repositories.take(lock, fcntl.LOCK_EX):
             if not waiting:
                 say("       Waiting: another push to this app is running")
                 waiting = True
@@ -87,14 +87,6 @@ def _turn(pusher: Pusher, say: Say) -> Iterator[None]:
                 raise Unavailable("another push to this app does not end", hint="Push again later.")
         yield
         repositories.tidy(pusher.platform.settings, pusher.target.repository)
-
-
-def _take(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _check_unmoved(pusher: Pusher, update: Update) -> None:

@@ -6,9 +6,11 @@ repository's own attributes come first and switch them all off, so the source is
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import uuid
 from pathlib import Path
+from typing import IO
 
 from paas import programs
 from paas.git import commands
@@ -62,6 +64,36 @@ def resolve(settings: Settings, folder: Path, branch: str) -> str:
         settings, folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"refs/heads/{branch}^{{commit}}"
     )
     return "" if found.code else found.stdout.decode("ascii").strip()
+
+
+def receiving(folder: Path) -> IO[bytes]:
+    """A file to be inherited by the git that receives: its lock holds until the last process of the push ends.
+
+    git leaves its quarantine behind where it is ended by a signal; whoever comes alone removes it.
+    """
+    lock = (folder / "receiving.lock").open("ab")
+    if take(lock, fcntl.LOCK_EX):
+        for left in folder.glob("objects/tmp_objdir-*"):
+            shutil.rmtree(left, ignore_errors=True)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    return lock
+
+
+def take(lock: IO[bytes], kind: int) -> bool:
+    """Is the lock free for us now?"""
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def sweep(settings: Settings) -> None:
+    """Remove what a platform that was killed left in the repositories."""
+    for folder in {left.parent.parent for left in settings.repositories.glob("*.git/objects/tmp_objdir-*")}:
+        receiving(folder).close()
+    for aside in settings.repositories.glob("new-*"):
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def tidy(settings: Settings, folder: Path) -> None:

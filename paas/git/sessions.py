@@ -17,8 +17,9 @@ import structlog
 
 from paas import programs
 from paas.errors import InvalidInput, PaasError
-from paas.git import commands, hooks, pushes
+from paas.git import commands, hooks, pushes, repositories
 from paas.git.hook import DESCRIPTOR
+from paas.git.hooks import HookGone
 from paas.git.pushes import Pusher
 from paas.git.relay import Relay
 from paas.settings import Settings
@@ -111,21 +112,20 @@ def receive(pusher: Pusher, release: Callable[[], None]) -> Session:
     """Serve a push; its hook talks to a thread here."""
     ours, theirs = socket.socketpair()
     repository = pusher.target.repository
-    try:
-        session = _start(
-            pusher.platform.settings,
-            ["receive-pack", "--stateless-rpc", str(repository)],
-            {DESCRIPTOR: str(theirs.fileno())},
-            (theirs.fileno(),),
-            release,
-            pusher.gone,
-            is_kept=True,
-        )
-    except PaasError:
-        ours.close()
-        raise
-    finally:
-        theirs.close()
+    with theirs, repositories.receiving(repository) as lock:
+        try:
+            session = _start(
+                pusher.platform.settings,
+                ["receive-pack", "--stateless-rpc", str(repository)],
+                {DESCRIPTOR: str(theirs.fileno())},
+                (theirs.fileno(), lock.fileno()),
+                release,
+                pusher.gone,
+                is_kept=True,
+            )
+        except PaasError:
+            ours.close()
+            raise
     threading.Thread(target=_answer_hook, args=(pusher, ours), name=f"push {pusher.target.app_id}", daemon=True).start()
     return session
 
@@ -161,17 +161,26 @@ def _start(
 
 
 def _answer_hook(pusher: Pusher, peer: socket.socket) -> None:
-    """Wait for the hook, do the push's work, tell its end; keep the app's turn until git has moved the ref."""
-    with peer, ExitStack() as held:
+    """Wait for the hook, do the push's work, tell its end; keep the app's turn until git has moved the ref.
+
+    Whatever goes wrong closes the socket, and the hook refuses the push.
+    """
+    with ExitStack() as held:
         try:
-            arrival = hooks.receive(peer, pusher.target.repository)
-            if arrival is not None:
-                code = pushes.receive(pusher, arrival, lambda line: hooks.say(peer, line), held)
-                hooks.end(peer, code)
-        except InvalidInput as error:
-            with suppress(OSError):
-                hooks.say(peer, f" !     {error.message}")
-                hooks.end(peer, 1)
-        except OSError as error:
+            with peer:
+                _converse(pusher, peer, held)
+        except HookGone as error:
             log.info("the hook is gone", app=pusher.target.app_id, error=str(error))
-        pusher.gone.wait()
+        finally:
+            pusher.gone.wait()
+
+
+def _converse(pusher: Pusher, peer: socket.socket, held: ExitStack) -> None:
+    try:
+        arrival = hooks.receive(peer, pusher.target.repository)
+    except InvalidInput as error:
+        hooks.say(peer, f" !     {error.message}")
+        hooks.end(peer, 1)
+        return
+    if arrival is not None:
+        hooks.end(peer, pushes.receive(pusher, arrival, lambda line: hooks.say(peer, line), held))

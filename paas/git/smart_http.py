@@ -84,6 +84,7 @@ class Door:
 def blueprint(door: Door) -> Blueprint:
     """The routes of git."""
     hooks.install(door.platform.settings)
+    repositories.sweep(door.platform.settings)
     routes = Blueprint("git", __name__, url_prefix="/git/<project>/<app>.git")
     routes.add_url_rule("/info/refs", "advertise", door.advertise, methods=["GET"])
     routes.add_url_rule(f"/{FETCH}", "fetch", door.fetch, methods=["POST"])
