@@ -294,6 +294,9 @@ def test_dependencies_that_need_the_source_are_split_off_what_assemble_makes(ben
     assert any("needs the source: ./lib" in line for line in bench.lines)
     assert bench.run(result.image, "python", "-c", "import inner, app; print(inner.X)").strip() == "42"
     assert "inner==1" in result.facts["packages"]
+    changed = bench.build(source | {"app.py": FLASK["app.py"].replace("one", "two")})
+    assert names(changed) == [("dependencies", "reused"), ("source", "new")]
+    assert bench.build(source).image == result.image
 
 
 def test_own_package_is_installed_on_top_of_kept_dependencies(bench: Bench) -> None:
@@ -311,6 +314,7 @@ def test_own_package_is_installed_on_top_of_kept_dependencies(bench: Bench) -> N
     ]
     command = ("python", "-c", "import os; os.chdir('/'); import shop, itsdangerous; print(shop.X)")
     assert bench.run(result.image, *command).strip() == "2"
+    assert bench.build(source | {"shop.py": "X = 2\n"}).image == result.image
 
 
 def test_unpinned_dependencies_are_told_with_their_date_and_end(bench: Bench) -> None:
