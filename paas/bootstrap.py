@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 KEYS, VAULT_KEY, INSTALLATION = "keys", "vault.key", "installation"
 ISSUER, AUDIENCE = "paas", "paas-registry"
+INDEXES = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "NPM_CONFIG_REGISTRY")
+"""Another index may give other packages: part of a dependency layer's key."""
 CHANGES = ArchiveLimits(max_bytes=16 * 1024 * MIB, max_entries=2_000_000)
 """Of what a build may add to an image."""
 
@@ -155,7 +157,7 @@ def sandbox_settings(settings: Settings) -> SandboxSettings:
 def _build(
     settings: Settings, registry: Registry, sandboxes: Callable[[], Sandboxes]
 ) -> Callable[[BuildSpec, Say, Callable[[], None]], BuildResult]:
-    builders = catalog.load(settings.builders)
+    builders, given = catalog.load(settings.builders), sandbox_settings(settings).env
     limits = Limits(settings.build_timeout, settings.build_memory, settings.build_cpus, settings.build_processes)
 
     def build(spec: BuildSpec, say: Say, check: Callable[[], None]) -> BuildResult:
@@ -169,6 +171,7 @@ def _build(
             check=check,
             dependency_max_age=settings.dependency_max_age,
             now=datetime.now(UTC),
+            index_settings={name: value for name, value in given.items() if name in INDEXES},
         )
         return pipeline.build(spec, tools, say)
 
