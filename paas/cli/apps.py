@@ -106,7 +106,7 @@ def info(app: AppApi, as_json: bool) -> None:
     show(found)
 
 
-def show(found: dict[str, Any]) -> None:
+def show(found: dict[str, Any], more: dict[str, object] | None = None) -> None:
     """An app's facts for people."""
     output.facts(
         {
@@ -121,6 +121,7 @@ def show(found: dict[str, Any]) -> None:
             "deploys": f"branch {found['deploy_branch']}",
             "formation": output.formation(found["formation"]),
             "made": output.ago(found["created_at"]),
+            **(more or {}),
         }
     )
 
@@ -148,7 +149,7 @@ def update(app: AppApi, builder: str | None, branch: str | None) -> None:
 def delete(session: Session, name: str, project: str, yes: bool) -> None:
     """Remove an app: instances, config, history and images."""
     app = target.find_app(session, name, project)
-    options.confirm(f"the app {app.name} of the project {app.project}, with config and history", app.name, yes)
+    options.confirm(f"the app {app.name} of the project {app.project}", app.name, yes)
     git_url = app.get()["git_url"]
     app.send("DELETE")
     click.echo(f"App {app.name} is removed.")

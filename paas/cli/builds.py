@@ -125,9 +125,10 @@ def start(app: AppApi, no_wait: bool) -> None:
 def check(build: Build) -> None:
     """Raises BuildFailed unless the build succeeded."""
     if build["state"] != "succeeded":
+        what = "failed" if build["state"] == "failed" else f"is {build['state']}"
         told = f": {build['error']}" if build["error"] else ""
         raise BuildFailed(
-            f"build {build['number']} is {build['state']}{told}",
+            f"build {build['number']} {what}{told}",
             reason=build["reason"],
             stage=build["stage"],
             hint=build["hint"],

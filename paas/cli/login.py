@@ -124,5 +124,7 @@ def whoami(session: Session, as_json: bool) -> None:
         return
     token = me.get("token") or {}
     role = "platform admin" if me["is_admin"] else ""
-    output.facts({"user": me["name"], "role": role, "platform": api.url, "token": token.get("name")})
-    output.facts({"token expires": output.ago(token.get("expires_at"))})
+    expires = output.ago(token.get("expires_at"))
+    output.facts(
+        {"user": me["name"], "role": role, "platform": api.url, "token": token.get("name"), "expires": expires}
+    )

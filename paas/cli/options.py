@@ -87,8 +87,8 @@ def confirm(what: str, name: str, is_sure: bool) -> None:
     if is_sure:
         return
     if not sys.stdin.isatty():
-        raise InvalidInput(f"this removes {what} for good and needs your word", hint="Add --yes.")
-    click.echo(f"This removes {what} for good.", err=True)
+        raise InvalidInput(f"nobody is here to confirm that {what} is to be removed for good", hint="Add --yes.")
+    click.echo(f"This removes {what} for good, with all that belongs to it.", err=True)
     if click.prompt(f"Type {name} to go on", default="", show_default=False, err=True).strip() != name:
         raise InvalidInput("that is not its name: nothing was removed", hint="Try again, or add --yes.")
 

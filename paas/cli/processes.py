@@ -22,7 +22,9 @@ def ps(app: AppApi, as_json: bool) -> None:
         return
     rows = [(i["name"], i["state"], i["release"], i["restarts"], output.ago(i["since"])) for i in found["items"]]
     output.table(("INSTANCE", "STATE", "RELEASE", "RESTARTS", "SINCE"), rows, "No instances are running.")
-    output.facts({"formation": output.formation(found["formation"])})
+    if found["formation"]:
+        click.echo()
+        output.facts({"formation": output.formation(found["formation"])})
 
 
 @click.command()

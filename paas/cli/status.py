@@ -50,17 +50,16 @@ def _app_or_none(session: Session, app: str, project: str) -> AppApi | None:
 
 def _show(told: dict[str, Any]) -> None:
     if told["app"]:
-        apps.show(told["app"])
-        build = told["build"]
         running = sum(instance["state"] == "running" for instance in told["instances"])
-        output.facts({"instances": f"{running} running of {len(told['instances'])}"})
-        if build:
-            output.facts({"last build": f"{build['number']} {build['state']} {build['waiting'] or build['error']}"})
+        more: dict[str, object] = {"instances": f"{running} running of {len(told['instances'])}"}
+        if build := told["build"]:
+            more["last build"] = f"{build['number']} {build['state']} {build['waiting'] or build['error']}"
+        apps.show(told["app"], more)
         click.echo()
     platform = told["platform"]
-    builds = platform["builds"]
-    output.facts({"platform": platform["state"], "version": platform["version"]})
-    output.facts({"builds": f"{builds.get('running', 0)} running, {builds.get('queued', 0)} queued"})
+    builds = f"{platform['builds'].get('running', 0)} running, {platform['builds'].get('queued', 0)} queued"
+    output.facts({"platform": platform["state"], "version": platform["version"], "builds": builds})
+    click.echo()
     rows = [(part["name"], "ok" if part["ok"] else "failed", part["detail"]) for part in platform["parts"]]
     output.table(("PART", "STATE", "DETAIL"), rows, "It names no parts.")
 

@@ -225,7 +225,7 @@ def test_build_logs_follow_to_exit_50_of_a_failed_build(tmp_path: Path, capsys: 
     assert terminal.run("builds", "logs", "-f") == 50
     told = capsys.readouterr()
     assert told.out == "-----> Python\n"
-    assert told.err == "Error: build 2 is failed: no Procfile\nHint: Add one.\n"
+    assert told.err == "Error: build 2 failed: no Procfile\nHint: Add one.\n"
 
 
 def test_build_logs_page_through_a_long_story(tmp_path: Path, capsys: Any) -> None:
