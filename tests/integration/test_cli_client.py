@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+pytestmark = pytest.mark.integration
 PAASCTL = Path(sys.executable).parent / "paasctl"
 LINES = 200
 """Of the story that the server tells, a few per connection."""
