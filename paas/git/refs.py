@@ -65,7 +65,7 @@ def check_name(ref: str) -> str:
     if not ref.startswith(STORED):
         raise _refused(ref, "is not taken here: push branches and tags")
     short = ref.split("/", 2)[2]
-    if not short or short.startswith(("-", ".")) or short.endswith(("/", ".")) or _FORBIDDEN.search(short):
+    if not short or short.startswith(("-", ".", "/")) or short.endswith(("/", ".")) or _FORBIDDEN.search(short):
         raise _refused(ref, "is not a valid ref name")
     return ref
 

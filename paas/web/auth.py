@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Request
+from werkzeug.datastructures import Authorization
 
 from paas.actions import access
 from paas.actions.access import Actor
@@ -25,7 +26,7 @@ def git(platform: Platform, request: Request) -> Actor:
 
 def password(platform: Platform, request: Request, attempts: Attempts) -> Actor:
     """The user by name and password, or by token. Raises Unauthenticated, TooManyAttempts."""
-    given = request.authorization
+    given = _sent(request)
     if given is None or given.type != "basic":
         return bearer(platform, request)
     name, secret = given.username or "", given.password or ""
@@ -44,13 +45,20 @@ def address(request: Request) -> str:
 
 
 def _token(request: Request, *kinds: str) -> str:
-    given = request.authorization
+    given = _sent(request)
     if given is None or given.type not in kinds:
         raise _missing()
     token = (given.token if given.type == "bearer" else given.password) or ""
     if not token or len(token) > MAX_SECRET:
         raise _missing()
     return token
+
+
+def _sent(request: Request) -> Authorization | None:
+    try:
+        return request.authorization
+    except ValueError:  # Basic with letters outside of ASCII
+        return None
 
 
 def _missing() -> Unauthenticated:
