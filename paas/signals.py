@@ -29,10 +29,13 @@ class MemorySignals:
             self._counts[app_id] += 1
             self._changed.notify_all()
 
-    def wait(self, app_id: str, timeout: float) -> None:
+    def seen(self, app_id: str) -> int:
+        with self._changed:
+            return self._counts[app_id]
+
+    def wait(self, app_id: str, seen: int, timeout: float) -> None:
         until = time.monotonic() + timeout
         with self._changed:
-            seen = self._counts[app_id]
             while self._counts[app_id] == seen:
                 left = until - time.monotonic()
                 if left <= 0:
@@ -56,12 +59,15 @@ class RedisSignals:
         except redis.RedisError as error:
             log.warning("story signal lost", error=str(error))
 
-    def wait(self, app_id: str, timeout: float) -> None:
+    def seen(self, app_id: str) -> int:
         with self._lock:
             if self._listener is None:
                 self._listener = threading.Thread(target=self._listen, name="signals", daemon=True)
                 self._listener.start()
-        self._local.wait(app_id, timeout)
+        return self._local.seen(app_id)
+
+    def wait(self, app_id: str, seen: int, timeout: float) -> None:
+        self._local.wait(app_id, seen, timeout)
 
     def _listen(self) -> None:
         while True:

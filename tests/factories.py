@@ -44,7 +44,8 @@ def simple_build(spec: BuildSpec, say: Say, check: Callable[[], None]) -> BuildR
 
 def make_platform(folder: Path, *, build: Callable[..., BuildResult] = simple_build, **changes: object) -> Platform:
     settings = Settings(state=folder, **changes)  # type: ignore[arg-type]
-    (folder / "run").mkdir(parents=True, exist_ok=True)
+    for name in ("run", "tmp"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
     migrations.upgrade(settings.database)
     create_key(folder / "keys" / "vault.key")
     driver = MemoryDriver()

@@ -122,6 +122,7 @@ def follow(
         app_id = apps.find(session, actor, Permission.app_logs, project, app).id
     quiet = 0.0
     while True:
+        seen = platform.signals.seen(app_id)
         found = page(platform, actor, project, app, query)
         for item in found.items:
             yield item
@@ -133,7 +134,7 @@ def follow(
             quiet = 0.0
             yield None
         if not found.items:
-            platform.signals.wait(app_id, 1.0)
+            platform.signals.wait(app_id, seen, 1.0)
 
 
 def forget_old(platform: Platform) -> None:

@@ -22,8 +22,11 @@ class Signals(Protocol):
 
     def notify(self, app_id: str) -> None: ...
 
-    def wait(self, app_id: str, timeout: float) -> None:
-        """Return when the story may have grown, or after `timeout` seconds."""
+    def seen(self, app_id: str) -> int:
+        """How many signals came so far: ask before reading the story, so that none falls between."""
+
+    def wait(self, app_id: str, seen: int, timeout: float) -> None:
+        """Return when there were more signals than `seen`, or after `timeout` seconds."""
 
 
 class Vault(Protocol):

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from paas.builder.split import Part
+from paas.oci.archive import EPOCH
 from paas.oci.layers import Layer, LayerWriter
 from paas.oci.registry import Registry
 from paas.oci.uploads import Upload
@@ -33,8 +34,9 @@ class Sent:
 class Layers:
     """The layers of one step in one repository; a context that leaves no unfinished upload."""
 
-    def __init__(self, registry: Registry, repository: str) -> None:
+    def __init__(self, registry: Registry, repository: str, source_time: int = EPOCH) -> None:
         self._registry = registry
+        self._source_time = source_time
         self._repository = repository
         self._open: dict[Part, tuple[LayerWriter, Upload]] = {}
 
@@ -50,7 +52,7 @@ class Layers:
     def open(self, part: Part) -> LayerWriter:
         """Start a layer."""
         upload = self._registry.upload(self._repository)
-        writer = LayerWriter(upload.write)
+        writer = LayerWriter(upload.write, mtime=self._source_time if part == "source" else EPOCH)
         self._open[part] = writer, upload
         return writer
 

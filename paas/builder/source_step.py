@@ -72,7 +72,7 @@ def _has_key(path: str, content: bytes, key: str) -> bool:
 
 def _copy(job: Job) -> Mapping[split.Part, Sent]:
     tools = job.tools
-    with Layers(tools.registry, job.repository) as layers:
+    with Layers(tools.registry, job.repository, job.source_time) as layers:
         stream = open_source(job.spec, tools)()
         writer = layers.open("source")
         sourcetar.write_below(stream, tools.source_limits, job.builder.copy, job.files.is_ignored, writer)
@@ -88,7 +88,7 @@ def _assemble(job: Job, installed: Installed, reason: str, seen: Seen) -> Mappin
         _put_source(job, sandbox, found)
         sandboxed.run(job, sandbox, script, found.user, STAGE)
         changed = sandboxed.changes(job, sandbox, found.destination, STAGE)
-        with Layers(job.tools.registry, job.repository) as layers:
+        with Layers(job.tools.registry, job.repository, job.source_time) as layers:
             stream = Changes(seen.pass_on(changed.entries), changed.deleted)
             split.split(stream, split.dependency_rule(job.builder.dependency_paths), layers.open)
             return layers.finish()

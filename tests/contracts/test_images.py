@@ -9,6 +9,7 @@ import pytest
 
 from paas.drivers.docker.images import Images, remove_everything
 from paas.errors import BuildFailed
+from paas.oci.registry import Registry
 from tests.contracts.conftest import IMAGE, free_port, is_open, require, wait_for
 
 
@@ -77,13 +78,15 @@ def test_push_gives_the_digest_by_which_the_image_is_pulled(engine, image, insta
     images = Images(engine, installation=installation)
     tag = f"paas/{installation}:1"
     images.build(context(tmp_path / "c", f"FROM {IMAGE}", "COPY hello.sh /"), tag, {}, lambda line: None)
-    digest = images.push(tag, registry, "builders/python", {})
+    digest = images.push(tag, Registry(f"http://{registry}"), "builders/python")
     assert digest.startswith("sha256:")
     remove_everything(engine, installation, registry_host=registry)
     assert not images.exists(f"{registry}/builders/python@{digest}")
     asked = []
+    shown = engine.pull(tag, lambda name: {})
     pulled = engine.pull(f"{registry}/builders/python@{digest}", lambda name: asked.append(name) or {})
     assert asked == ["builders/python"]
+    assert pulled["Id"] == shown["Id"], "the engine knows its own image again"
     assert pulled["RepoDigests"] == [f"{registry}/builders/python@{digest}"]
     remove_everything(engine, installation, registry_host=registry)
 

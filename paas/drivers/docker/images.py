@@ -17,10 +17,14 @@ from typing import IO, Any
 from paas.drivers.docker import render
 from paas.drivers.docker.client import Engine, split_reference
 from paas.errors import BuildFailed, Conflict, NotFound, Unavailable
+from paas.oci import saved
+from paas.oci.registry import Registry
+from paas.oci.streams import Chunks
 from paas.ports import Say
 
 CA_FILE = "ca-bundle.crt"
 _IN_MEMORY = 16 * 1024 * 1024
+_PIECE = 1024 * 1024
 _SILENCE = 900.0
 """Seconds that the engine may say nothing while it builds or imports."""
 _OURS = "paas/"
@@ -87,20 +91,11 @@ class Images:
                     if line.strip():
                         say(line.rstrip())
 
-    def push(self, tag: str, registry_host: str, repository: str, auth: Mapping[str, str]) -> str:
-        """Push an image; the digest of its manifest. Raises Unavailable."""
-        name = f"{registry_host}/{repository}"
+    def push(self, tag: str, registry: Registry, repository: str) -> str:
+        """Put an image into the registry under its own tag; the digest of its manifest. Raises Unavailable."""
         _, version = split_reference(tag)
-        digest = ""
-        with self._engine.door(f"push {tag}") as api:
-            api.tag(tag, name, version)
-            for message in api.push(name, tag=version, auth_config=dict(auth), stream=True, decode=True):
-                if "error" in message:
-                    raise Unavailable(f"{tag} could not be pushed: {message['error']}", hint="Is the registry running?")
-                digest = (message.get("aux") or {}).get("Digest", digest)
-        if not digest:
-            raise Unavailable(f"{tag} was pushed and the engine told no digest")
-        return digest
+        with self._engine.stream(f"/images/{tag}/get", {}, idle=_SILENCE) as response:
+            return saved.push(Chunks(response.iter_content(_PIECE)), registry, repository, tag=version)
 
     def _labels(self) -> dict[str, str]:
         return render.labels(self._installation, "image")
