@@ -13,7 +13,7 @@ from typing import Any
 from paas import programs
 from paas.bootstrap import engine, token_source
 from paas.drivers.docker.haproxy import Master
-from paas.errors import PaasError, Unavailable
+from paas.errors import Conflict, PaasError, Unavailable
 from paas.oci.registry import Registry
 from paas.ops import asking, state, supervisor
 from paas.settings import Settings
@@ -50,11 +50,11 @@ def redis_(settings: Settings) -> tuple[str, str]:
         version: Any = client.info("server")
         policy: Any = client.config_get("maxmemory-policy")
     except redis.RedisError as error:
-        raise Unavailable(f"Redis does not answer: {error}", hint=_log(settings, "redis")) from error
+        raise Unavailable(f"Redis does not answer: {error}") from error
     finally:
         client.close()
     if policy.get("maxmemory-policy") != "noeviction":
-        raise Unavailable("Redis may throw queued work away", hint="Set its maxmemory-policy to noeviction.")
+        raise Conflict("Redis may throw queued work away", hint="Set its maxmemory-policy to noeviction.")
     return version["redis_version"], settings.redis if settings.redis_url else "unix socket"
 
 
@@ -73,7 +73,7 @@ def router(settings: Settings) -> tuple[str, str]:
 def web(settings: Settings) -> tuple[str, str]:
     status, body = asking.get(settings, settings.api_host, "/api/v1/healthz")
     if status != 200:
-        raise Unavailable(f"{settings.api_url} answers {status}: {body[:100]}", hint=_log(settings, "web"))
+        raise Unavailable(f"{settings.api_url} answers {status}: {body[:100]}")
     return _own_version(), settings.api_url
 
 
@@ -88,10 +88,10 @@ def worker(settings: Settings) -> tuple[str, str]:
         with make_celery(settings.broker) as celery:
             celery.send_task("sweeps.canary", args=[word], expires=_CANARY_SECONDS)
     except (OperationalError, OSError) as error:
-        raise Unavailable(f"no task can be sent: {error}", hint="Redis must be up first.") from error
+        raise Unavailable(f"no task can be sent: {error}") from error
     while not path.exists() or path.read_text() != word:
         if time.monotonic() - began > _CANARY_SECONDS:
-            raise Unavailable(f"no worker ran a task within {_CANARY_SECONDS:g} s", hint=_log(settings, "worker"))
+            raise Unavailable(f"no worker ran a task within {_CANARY_SECONDS:g} s")
         time.sleep(0.05)
     return _own_version(), f"ran a task in {time.monotonic() - began:.2f} s"
 
@@ -196,8 +196,15 @@ def check(settings: Settings, name: str) -> Check:
     try:
         version, detail = ALL[name](settings)
     except PaasError as error:
-        return Check(name, False, "", error.message, error.hint or START)
+        return Check(name, False, "", error.message, _remedy(settings, name, error))
     return Check(name, True, version, detail, "")
+
+
+def _remedy(settings: Settings, name: str, error: PaasError) -> str:
+    """What a person at this machine can do: a process that does not answer has its reason in its log."""
+    if name in PROCESSES and isinstance(error, Unavailable):
+        return _log(settings, name) if supervisor.is_running(settings) else START
+    return error.hint or START
 
 
 def check_all(settings: Settings, names: Iterable[str] = ALL) -> list[Check]:
@@ -218,7 +225,7 @@ def _supervised(settings: Settings, name: str) -> str:
     found = supervisor.processes(settings).get(name)
     if found is None or not found.is_running:
         said = f"{found.state}: {found.detail}" if found else "the supervisor is not running"
-        raise Unavailable(f"{name} does not run ({said})", hint=_log(settings, name) if found else START)
+        raise Unavailable(f"{name} does not run ({said})")
     return found.detail
 
 

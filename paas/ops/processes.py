@@ -56,7 +56,7 @@ def write_files(settings: Settings) -> None:
     router(settings).write_initial()
 
 
-def start(settings: Settings) -> str:
+def start(settings: Settings, *, at_boot: bool) -> str:
     """They run as the files say; says what was done. Raises Unavailable."""
     wanted = fingerprints(settings)
     note = settings.run_folder / STARTED
@@ -68,7 +68,7 @@ def start(settings: Settings) -> str:
         told = f"restarted: {', '.join(changed)}" if changed else "were running"
     else:
         stop(settings)
-        _start(settings)
+        _start(settings, at_boot)
         told = "started"
     note.write_text(json.dumps(wanted))
     return told
@@ -98,8 +98,8 @@ def fingerprints(settings: Settings) -> dict[str, str]:
     return found
 
 
-def _start(settings: Settings) -> None:
-    if systemd.is_here():
+def _start(settings: Settings, at_boot: bool) -> None:
+    if at_boot and systemd.is_here():
         systemd.start(settings)
         supervisor.await_answer(settings)
     else:

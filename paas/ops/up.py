@@ -28,6 +28,8 @@ class Wanted:
     """Whose paasctl is logged in; nobody's if absent."""
     image_owner: str = ""
     """The label on the images that are made; empty: this installation."""
+    at_boot: bool = True
+    """Where there is systemd, it starts the platform at each boot."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def up(settings: Settings, wanted: Wanted, steps: Steps) -> Outcome:
     """Everything is there and works; what was there already is left alone."""
     installation = prepare(settings, steps)
     with steps.step("Processes") as say:
-        told = processes.start(settings)
+        told = processes.start(settings, at_boot=wanted.at_boot)
         say(told)
     _images(settings, wanted.image_owner or installation, steps)
     with steps.step("Waiting until every part works"):

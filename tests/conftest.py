@@ -1,0 +1,113 @@
+"""Fixtures for all: marks by folder, the machine's services, and a whole platform of the tests' own.
+
+Skip at home, fail where CI is set: a missing service must not hide there.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from paas.bootstrap import installation
+from paas.errors import PaasError
+from paas.ops import down as down_verb
+from paas.ops import engine, example, processes
+from paas.ops import up as up_verb
+from paas.ops.steps import Steps
+from paas.settings import Settings
+
+IMAGE_OWNER = "paas-tests"
+"""Builder images stay on the engine for the next run: making them takes two minutes."""
+MARKS = {"integration": "integration", "contracts": "integration", "e2e": "e2e"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder in MARKS:
+            item.add_marker(MARKS[folder])
+
+
+def require(condition: object, what: str) -> None:
+    """The test needs this service or program."""
+    if not condition:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{what} is missing")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Installation:
+    """A platform as `paas up` makes it, on free ports, in a state folder of its own."""
+
+    settings: Settings
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Its id, which is on all that it makes on the engine."""
+        return installation(self.settings)
+
+    @property
+    def admin_password(self) -> str:
+        return example.read_password(self.settings)
+
+    def up(self) -> None:
+        wanted = up_verb.Wanted(example=False, person=None, image_owner=IMAGE_OWNER, at_boot=False)
+        up_verb.up(self.settings, wanted, Steps(self.said.append))
+
+    def down(self) -> None:
+        down_verb.down(self.settings, Steps(self.said.append))
+
+    def clean(self) -> None:
+        down_verb.clean(self.settings, None, Steps(self.said.append))
+
+    def pids(self, name: str) -> list[int]:
+        """Process ids of one of the Procfile's programs."""
+        return processes.pids(self.settings, name)
+
+    def logs(self) -> str:
+        """The end of each program's log."""
+        files = sorted((self.settings.state / "log").glob("*.log"))
+        return "\n".join(f"== {path.name}\n{path.read_text(errors='replace')[-2000:]}" for path in files)
+
+
+@pytest.fixture(scope="session")
+def platform_installation() -> Iterator[Installation]:
+    """A whole platform of the session's own; everything of it is gone afterwards."""
+    for program in ("redis-server", "docker-registry", "haproxy", "mmdebstrap", "git"):
+        require(shutil.which(program), program)
+    folder = Path(tempfile.mkdtemp(prefix="paas-test-"))  # short: sockets have paths of at most 107 bytes
+    settings = Settings(
+        state=folder / "state",
+        port=free_port(),
+        registry_port=free_port(),
+        network_pool=f"10.{202 + secrets.randbelow(48)}.0.0/16",
+    )
+    try:
+        engine.version(settings)
+    except PaasError:
+        require(None, "a Docker Engine")
+    made = Installation(settings)
+    try:
+        made.up()
+    except PaasError as error:
+        made.clean() if (settings.state / "installation").exists() else None
+        pytest.fail(f"the platform does not come up: {error.message} {error.hint}\n" + "\n".join(made.said))
+    try:
+        yield made
+    finally:
+        made.clean()
+        shutil.rmtree(folder, ignore_errors=True)
