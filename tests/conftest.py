@@ -104,8 +104,9 @@ def platform_installation() -> Iterator[Installation]:
     try:
         made.up()
     except PaasError as error:
-        made.clean() if (settings.state / "installation").exists() else None
-        pytest.fail(f"the platform does not come up: {error.message} {error.hint}\n" + "\n".join(made.said))
+        told = made.logs()
+        made.clean()
+        pytest.fail(f"the platform does not come up: {error.message} {error.hint}\n" + "\n".join([*made.said, told]))
     try:
         yield made
     finally:

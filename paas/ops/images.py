@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +22,7 @@ from paas.builder import catalog
 from paas.builder.bases import TAG
 from paas.drivers.docker.client import Engine
 from paas.drivers.docker.images import CA_FILE, Images, remove_everything
-from paas.errors import NotFound, Unavailable
+from paas.errors import Conflict, NotFound, Unavailable
 from paas.oci import saved
 from paas.oci.registry import Registry
 from paas.settings import Settings
@@ -42,6 +44,7 @@ BASE_OPTIONS = (
 RUN_DOCKERFILE = "run/Dockerfile"
 PUSHED = "pushed-images.json"
 _AT_ONCE = 3
+_STEP_IMAGE = re.compile(r"^ ---> ([0-9a-f]{12})$")
 _BASE_SECONDS = 900.0
 _SAVE_SILENCE = 300.0
 
@@ -126,28 +129,38 @@ def make_base(settings: Settings, images: Images, say: Say) -> None:
         tar.unlink(missing_ok=True)
 
 
-def make_builders(settings: Settings, images: Images, say: Say) -> None:
+def make_builders(settings: Settings, engine: Engine, images: Images, say: Say) -> None:
     """Every builder's images, some at the same time. Raises BuildFailed, Unavailable."""
     missing = [recipe for recipe in recipes(settings) if not images.exists(recipe.tag)]
     bundle = settings.trusted_ca.read_bytes() if settings.trusted_ca.is_file() else b""
     args = build_args(settings)
 
     def make(recipe: Recipe) -> None:
+        steps: list[str] = []
+
         def tell(line: str) -> None:
             say(f"{recipe.name}: {line}")
+            steps.extend(_STEP_IMAGE.findall(line))
 
         images.build(recipe.folder, recipe.tag, args, tell, dockerfile=recipe.dockerfile, ca_bundle=bundle)
+        _forget_stages(engine, steps)
 
     _all_at_once(make, missing)
     say(f"{len(missing)} made" if missing else "there already")
 
 
+def _forget_stages(engine: Engine, steps: Sequence[str]) -> None:
+    """Images of stages that only lent files would stay for ever: nothing on them says whose they are."""
+    for image in reversed(steps):
+        with suppress(NotFound, Conflict), engine.door(f"remove the stage {image}") as api:
+            if not api.inspect_image(image)["RepoTags"]:
+                api.remove_image(image)  # refused where another image stands on it
+
+
 def push_builders(settings: Settings, engine: Engine, say: Say) -> None:
     """The registry has each image under the tag that builds ask for. Raises Unavailable."""
-    registry = Registry(settings.registry_url, token_source(settings))
     note = settings.state / PUSHED
     known: dict[str, list[str]] = json.loads(note.read_text()) if note.exists() else {}
-    due = [recipe for recipe in recipes(settings) if not _is_pushed(registry, recipe, known)]
 
     def push(recipe: Recipe) -> tuple[str, list[str]]:
         with engine.stream(f"/images/{recipe.tag}/get", {}, idle=_SAVE_SILENCE) as response:
@@ -155,7 +168,9 @@ def push_builders(settings: Settings, engine: Engine, say: Say) -> None:
         say(f"{recipe.repository} {digest}")
         return recipe.repository, [recipe.key, digest]
 
-    known |= dict(_all_at_once(push, due))
+    with Registry(settings.registry_url, token_source(settings)) as registry:
+        due = [recipe for recipe in recipes(settings) if not _is_pushed(registry, recipe, known)]
+        known |= dict(_all_at_once(push, due))
     note.write_text(json.dumps(known, indent=1))
     say(f"{len(due)} pushed" if due else "there already")
 

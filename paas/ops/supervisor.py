@@ -154,7 +154,8 @@ def _call(settings: Settings, method: str, *arguments: object) -> Any:
     address = settings.run_folder / "supervisor.sock"
     proxy = xmlrpc.client.ServerProxy("http://supervisor", transport=_UnixTransport(str(address)))
     try:
-        return getattr(proxy.supervisor, method)(*arguments)
+        with proxy:
+            return getattr(proxy.supervisor, method)(*arguments)
     except xmlrpc.client.Fault as error:
         raise Unavailable(f"supervisord refuses {method}: {error.faultString}") from error
     except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
@@ -179,5 +180,7 @@ class _UnixTransport(xmlrpc.client.Transport):
         super().__init__()
         self._path = path
 
-    def make_connection(self, host: object) -> http.client.HTTPConnection:
-        return _UnixConnection(self._path)
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        connection = _UnixConnection(self._path)
+        self._connection = (host, connection)  # which the base class closes
+        return connection

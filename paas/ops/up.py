@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,20 +73,23 @@ def up(settings: Settings, wanted: Wanted, steps: Steps) -> Outcome:
 
 
 def _images(settings: Settings, owner: str, steps: Steps) -> None:
-    made = Images(open_engine(settings), installation=owner)
+    opened = open_engine(settings)
+    made = Images(opened, installation=owner)
     with steps.step("Base image") as say:
         images.make_base(settings, made, say)
     with steps.step("Builder images") as say:
-        images.make_builders(settings, made, say)
+        images.make_builders(settings, opened, made, say)
 
 
 def _finish(settings: Settings, wanted: Wanted, is_fresh: bool, steps: Steps) -> Outcome:
     platform = build_platform(settings)
-    if is_fresh:
-        with steps.step("Routes"):
-            repairs.restore_routes(platform)
-    with steps.step("First admin") as say:
-        example.first_admin(settings, platform, say)
+    with contextlib.closing(platform.registry):
+        if is_fresh:
+            with steps.step("Routes"):
+                repairs.restore_routes(platform)
+        with steps.step("First admin") as say:
+            example.first_admin(settings, platform, say)
+    platform.db.engine.dispose()
     if wanted.person:
         with steps.step("This machine's paasctl") as say:
             example.login(settings, wanted.person, say)
