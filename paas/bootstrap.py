@@ -1,6 +1,6 @@
 """The composition root: the one module that knows every adapter and turns settings into a platform.
 
-Slow libraries (docker) are imported when the engine is first needed, not before: the web process rarely is.
+What a process may never need (the engine, the builder, Celery) is imported when it is first needed.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 from paas.actions import sources
 from paas.actions.platform import Platform
-from paas.builder import catalog, pipeline
 from paas.core.builds import BuildResult, BuildSpec, Limits
 from paas.db.session import Database
 from paas.errors import NotFound
-from paas.jobs import CeleryJobs, make_celery
+from paas.jobs import CeleryJobs
 from paas.oci import tokens
 from paas.oci.archive import Limits as ArchiveLimits
 from paas.oci.registry import Registry
@@ -48,11 +47,11 @@ def build_platform(settings: Settings) -> Platform:
     return Platform(
         settings=settings,
         db=Database(settings.database),
-        jobs=CeleryJobs(make_celery(settings.broker)),
+        jobs=CeleryJobs(settings.broker),
         registry=registry,
         signals=RedisSignals(settings.redis),
         vault=FileVault(settings.state / KEYS / VAULT_KEY),
-        build=_build(settings, registry, open_sandboxes),
+        build=_builder(settings, registry, open_sandboxes),
         driver=open_driver,
         sandboxes=open_sandboxes,
         now=lambda: datetime.now(UTC),
@@ -154,18 +153,20 @@ def sandbox_settings(settings: Settings) -> SandboxSettings:
     return SandboxSettings({name: value for name, value in chosen.items() if value}, bundle)
 
 
-def _build(
+def _builder(
     settings: Settings, registry: Registry, sandboxes: Callable[[], Sandboxes]
 ) -> Callable[[BuildSpec, Say, Callable[[], None]], BuildResult]:
-    builders, given = catalog.load(settings.builders), sandbox_settings(settings).env
+    given = sandbox_settings(settings).env
     limits = Limits(settings.build_timeout, settings.build_memory, settings.build_cpus, settings.build_processes)
 
     def build(spec: BuildSpec, say: Say, check: Callable[[], None]) -> BuildResult:
+        from paas.builder import catalog, pipeline
+
         tools = pipeline.Tools(
             registry=registry,
             registry_host=settings.registry_host,
             sandboxes=sandboxes(),
-            catalog=builders,
+            catalog=catalog.load(settings.builders),
             limits=limits,
             source_limits=sources.limits(settings),
             check=check,

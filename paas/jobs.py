@@ -6,11 +6,15 @@ fails its caller, and nothing waits for results.
 
 from __future__ import annotations
 
+import functools
+from typing import TYPE_CHECKING
+
 import structlog
-from celery import Celery
-from kombu.exceptions import OperationalError
 
 from paas.ports import JobName
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 log = structlog.get_logger()
 QUEUES = {JobName.builds_run: "build", JobName.releases_deploy: "deploy"}
@@ -18,6 +22,8 @@ QUEUES = {JobName.builds_run: "build", JobName.releases_deploy: "deploy"}
 
 def make_celery(broker: str) -> Celery:
     """The Celery object with the settings that this design needs (docs/decisions/0004-queue.md)."""
+    from celery import Celery  # 45 MB: a process that never enqueues goes without
+
     celery = Celery("paas", broker=broker)
     celery.conf.update(
         task_ignore_result=True,
@@ -45,12 +51,14 @@ def make_celery(broker: str) -> Celery:
 class CeleryJobs:
     """Sends ids through Redis."""
 
-    def __init__(self, celery: Celery) -> None:
-        self._celery = celery
+    def __init__(self, broker: str) -> None:
+        self._celery = functools.cache(lambda: make_celery(broker))
 
     def enqueue(self, name: JobName, job_id: str) -> None:
+        from kombu.exceptions import OperationalError
+
         try:
-            self._celery.send_task(name.value, args=[job_id], queue=QUEUES[name], expires=300)
+            self._celery().send_task(name.value, args=[job_id], queue=QUEUES[name], expires=300)
         except (OperationalError, OSError) as error:
             log.warning("not enqueued, the sweep will", job=name.value, id=job_id, error=str(error))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ from paas.errors import InvalidInput
 
 PROCFILE, APP_JSON = "Procfile", "app.json"
 RELEASE = "release"
+_COMPOUND = re.compile(r"[;&|<>(){}`\n]")
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_ASSIGNMENTS = re.compile(r"([A-Za-z_][A-Za-z0-9_]*=[^\s'\"\\]*\s+)*")
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,17 @@ def _commands(files: SourceFiles, run_script: str) -> dict[str, tuple[str, ...]]
         parsed = procfile.parse(files.contents[PROCFILE])
     except InvalidInput as error:
         raise messages.invalid_file("InvalidProcfile", error) from error
-    return {process: ("/bin/sh", "-c", command) for process, command in parsed.items()}
+    return {process: ("/bin/sh", "-c", launched(command)) for process, command in parsed.items()}
+
+
+def launched(command: str) -> str:
+    """The command, in place of the shell where it is a single one: SIGTERM must reach the program, not the shell."""
+    if command.startswith("exec ") or _COMPOUND.search(command):
+        return command
+    found = _ASSIGNMENTS.match(command)
+    assert found  # the pattern fits the empty text too
+    program = command[found.end() :]
+    return command if _ASSIGNMENT.match(program) else f"{found[0]}exec {program}"
 
 
 def _health(files: SourceFiles, commands: Mapping[str, tuple[str, ...]]) -> dict[str, HealthCheck]:

@@ -78,15 +78,16 @@ def test_push_gives_the_digest_by_which_the_image_is_pulled(engine, image, insta
     images = Images(engine, installation=installation)
     tag = f"paas/{installation}:1"
     images.build(context(tmp_path / "c", f"FROM {IMAGE}", "COPY hello.sh /"), tag, {}, lambda line: None)
-    digest = images.push(tag, Registry(f"http://{registry}"), "builders/python")
+    made = engine.pull(tag, lambda name: {})
+    with Registry(f"http://{registry}") as client:
+        digest = images.push(tag, client, "builders/python")
     assert digest.startswith("sha256:")
     remove_everything(engine, installation, registry_host=registry)
     assert not images.exists(f"{registry}/builders/python@{digest}")
     asked = []
-    shown = engine.pull(tag, lambda name: {})
     pulled = engine.pull(f"{registry}/builders/python@{digest}", lambda name: asked.append(name) or {})
     assert asked == ["builders/python"]
-    assert pulled["Id"] == shown["Id"], "the engine knows its own image again"
+    assert pulled["Id"] == made["Id"], "the engine knows its own image again"
     assert pulled["RepoDigests"] == [f"{registry}/builders/python@{digest}"]
     remove_everything(engine, installation, registry_host=registry)
 

@@ -274,10 +274,10 @@ def test_same_source_gives_the_same_digest_whoever_builds_it(bench: Bench, regis
 def test_processes_health_and_release_phase_come_from_the_source(bench: Bench) -> None:
     result = bench.build(FLASK)
     assert result.processes == {
-        "web": ("/bin/sh", "-c", "gunicorn app:app"),
-        "worker": ("/bin/sh", "-c", "python worker.py"),
+        "web": ("/bin/sh", "-c", "exec gunicorn app:app"),
+        "worker": ("/bin/sh", "-c", "exec python worker.py"),
     }
-    assert result.release_command == ("/bin/sh", "-c", "python -c 'import flask'")
+    assert result.release_command == ("/bin/sh", "-c", "exec python -c 'import flask'")
     assert result.health["web"].path == "/"
     assert list(result.stages) == ["fetch", "detect", "dependencies", "assemble", "export"]
 

@@ -80,8 +80,8 @@ def test_environment_is_read_and_the_rest_told() -> None:
 def test_processes_come_from_the_procfile() -> None:
     files = SourceFiles(contents={"Procfile": b"web: a b\nworker: c\nrelease: d\n"})
     found = processes.read(files, RUN)
-    assert found.commands == {"web": ("/bin/sh", "-c", "a b"), "worker": ("/bin/sh", "-c", "c")}
-    assert found.release == ("/bin/sh", "-c", "d")
+    assert found.commands == {"web": ("/bin/sh", "-c", "exec a b"), "worker": ("/bin/sh", "-c", "exec c")}
+    assert found.release == ("/bin/sh", "-c", "exec d")
 
 
 @pytest.mark.parametrize("contents", [{}, {"Procfile": b"release: x"}])
@@ -192,3 +192,18 @@ def test_lines_follow_the_fields_form() -> None:
 @pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (3100, "3.1 kB"), (2 * 10**9, "2.0 GB")])
 def test_sizes_are_for_people(count: int, text: str) -> None:
     assert messages.size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("command", "argument"),
+    [
+        ("gunicorn app:app --bind 0.0.0.0:$PORT", "exec gunicorn app:app --bind 0.0.0.0:$PORT"),
+        ("A=1 B=x/y python app.py", "A=1 B=x/y exec python app.py"),
+        ("exec python app.py", "exec python app.py"),
+        ("cd src && python app.py", "cd src && python app.py"),
+        ("A='x y' python app.py", "A='x y' python app.py"),
+        ("python app.py | tee log", "python app.py | tee log"),
+    ],
+)
+def test_single_command_takes_the_place_of_its_shell(command: str, argument: str) -> None:
+    assert processes.launched(command) == argument
