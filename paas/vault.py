@@ -10,9 +10,6 @@ import hashlib
 import os
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from paas.errors import InvalidInput, PaasError
 
 KEY_BYTES = 32
@@ -23,7 +20,7 @@ def create_key(path: Path) -> None:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
-        path.write_bytes(AESGCM.generate_key(KEY_BYTES * 8))
+        path.write_bytes(os.urandom(KEY_BYTES))
 
 
 class FileVault:
@@ -35,20 +32,25 @@ class FileVault:
             raise InvalidInput(
                 f"{path} is not a key", hint="Restore it from a backup, or run `make up` on a new state."
             )
-        self._cipher = AESGCM(key)
+        self._key = key
         self._key_id = hashlib.sha256(key).digest()[:4]
 
     def seal(self, text: str, context: str) -> bytes:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         nonce = os.urandom(12)
-        return self._key_id + nonce + self._cipher.encrypt(nonce, text.encode(), context.encode())
+        return self._key_id + nonce + AESGCM(self._key).encrypt(nonce, text.encode(), context.encode())
 
     def open(self, sealed: bytes, context: str) -> str:
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         key_id, nonce, body = sealed[:4], sealed[4:16], sealed[16:]
         if key_id != self._key_id:
             raise PaasError(
                 f"a secret was sealed with key {key_id.hex()}, which is not here", hint="Restore the key file."
             )
         try:
-            return self._cipher.decrypt(nonce, body, context.encode()).decode()
+            return AESGCM(self._key).decrypt(nonce, body, context.encode()).decode()
         except InvalidTag as error:
             raise PaasError("a sealed secret was changed", hint="Set the config variable anew.") from error

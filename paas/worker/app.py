@@ -49,4 +49,3 @@ def guarded(run: Callable[[Platform, str], None], crash: Callable[[Platform, str
 def _recover_at_start(**_: object) -> None:
     """A worker that comes back looks for lost work at once."""
     celery.send_task("sweeps.recover", expires=30)
-
