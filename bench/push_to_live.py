@@ -78,7 +78,7 @@ class Subject:
         self.git("config", "user.email", "bench@example.org")
         self.git("config", "user.name", "bench")
         call(str(PAASCTL), "projects", "create", self.name, cwd=folder)
-        call(str(PAASCTL), "apps", "create", "app", "--project", self.name, cwd=folder)
+        call(str(PAASCTL), "apps", "create", "subject", "--project", self.name, cwd=folder)
 
     def git(self, *argv: str) -> None:
         call("git", *argv, cwd=self.folder)
@@ -88,7 +88,7 @@ class Subject:
         return found
 
     def paasctl(self, *argv: str) -> str:
-        return call(str(PAASCTL), *argv, "--app", "app", "--project", self.name, cwd=self.folder)
+        return call(str(PAASCTL), *argv, "--app", "subject", "--project", self.name, cwd=self.folder)
 
     def last_build(self) -> dict[str, object]:
         found = json.loads(self.paasctl("builds", "list", "--json"))
@@ -102,7 +102,7 @@ class Subject:
         self.git("commit", "-qm", version)
 
     def push(self, version: str, address: tuple[str, int]) -> float:
-        host = f"app-{self.name}.{settings.load().domain}"
+        host = f"subject-{self.name}.{settings.load().domain}"
         started = time.monotonic()
         with subprocess.Popen(
             ["git", "push", "-q", "paas", "main"], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -114,7 +114,7 @@ class Subject:
         return seconds
 
     def remove(self) -> None:
-        self.paasctl("apps", "delete", "app", "--yes")
+        call(str(PAASCTL), "apps", "delete", "subject", "--project", self.name, "--yes", cwd=self.folder)
         call(str(PAASCTL), "projects", "delete", self.name, "--yes", cwd=self.folder)
 
 

@@ -15,7 +15,7 @@ EXAMPLES = ROOT / "examples"
 
 
 @pytest.mark.parametrize(
-    ("example", "kind"), [("flask-pandas", "Python"), ("express", "Node.js"), ("static-site", "Static")]
+    ("example", "kind"), [("flask-pandas", "Python"), ("express", "Node.js"), ("static-site", "Static site")]
 )
 def test_plain_repository_goes_live_and_a_change_pushes_only_the_source(ada: Person, example: str, kind: str) -> None:
     folder = ada.repository(example, EXAMPLES / example)
