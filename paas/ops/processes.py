@@ -17,7 +17,7 @@ from paas.ops.environment import ROOT
 from paas.settings import Settings
 
 STARTED = "started.json"
-_OWN = ("gunicorn", "celery", "paas")
+_OWN = ("gunicorn", "python", "paas")
 _FILES = {"redis": ("run/redis.conf",), "registry": ("run/registry.yml",)}
 """What makes a restart necessary. The router reads its own file anew when it changes."""
 
