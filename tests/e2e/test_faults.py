@@ -26,21 +26,22 @@ def slow_app(person: Person, name: str) -> Path:
 
 
 def lines_of(person: Person, folder: Path, build: int = 1) -> list[str]:
-    found = person.paasctl("builds", "logs", str(build), cwd=folder).stdout.splitlines()
-    return [line.strip() for line in found]
+    """None yet where the push has not reached the build."""
+    found = person.paasctl("builds", "logs", str(build), cwd=folder, ok=False)
+    return [line.strip() for line in found.stdout.splitlines()]
 
 
 def test_killed_worker_is_replaced_and_the_build_ends_in_one_release(ada: Person, installation: Any) -> None:
     folder = slow_app(ada, "killed")
-    pushing = ada.start("git", "push", "paas", "main", cwd=folder)
-    eventually(lambda: any("step 4" in line for line in lines_of(ada, folder)))
-    killed = time.monotonic()
-    for pid in installation.pids("worker"):
-        os.kill(pid, signal.SIGKILL)
-    eventually(lambda: any("attempt 2 of 3" in line for line in lines_of(ada, folder)), 30)
-    assert time.monotonic() - killed < 30
-    said, _ = pushing.communicate(timeout=120)
-    assert pushing.returncode == 0, said
+    with ada.start("git", "push", "paas", "main", cwd=folder) as pushing:
+        eventually(lambda: any("step 4" in line for line in lines_of(ada, folder)))
+        killed = time.monotonic()
+        for pid in installation.pids("worker"):
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: any("attempt 2 of 3" in line for line in lines_of(ada, folder)), 30)
+        assert time.monotonic() - killed < 30
+        said, _ = pushing.communicate(timeout=120)
+        assert pushing.returncode == 0, said
     assert [r["version"] for r in items(ada.read("releases", "list", cwd=folder))] == ["v1"]
     write(folder, {"app.py": PYTHON["app.py"].replace('"one"', '"two"')})
     ada.commit(folder)
@@ -54,7 +55,8 @@ def test_redis_flush_in_the_middle_of_three_builds_loses_nothing(ada: Person, in
     eventually(lambda: any("step 4" in line for line in lines_of(ada, folders[0])))
     redis.Redis.from_url(installation.settings.redis).flushall()
     for pushing, folder in zip(pushes, folders, strict=True):
-        said, _ = pushing.communicate(timeout=180)
+        with pushing:
+            said, _ = pushing.communicate(timeout=180)
         assert pushing.returncode == 0, said
         steps = [line.split("step ")[1] for line in lines_of(ada, folder) if "step " in line]
         assert steps == [str(n) for n in range(1, 41)]

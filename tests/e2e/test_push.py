@@ -79,7 +79,7 @@ def test_failing_build_says_why_and_makes_no_release(ada: Person) -> None:
     assert " !     " in said
     assert ada.read("apps", "info", cwd=folder)["release"] is None
     build = ada.read("builds", "info", "1", cwd=folder)
-    assert (build["state"], build["stage"]) == ("failed", "assemble")
+    assert (build["state"], build["stage"]) == ("failed", "dependencies")
 
 
 def test_refs_do_what_a_user_expects(ada: Person) -> None:
@@ -89,7 +89,7 @@ def test_refs_do_what_a_user_expects(ada: Person) -> None:
     ada.push(folder)
     ada.run("git", "tag", "t1", cwd=folder)
     assert "not built" in ada.push(folder, "paas", "t1")
-    assert "deploys main" in ada.push(folder, "paas", ":main", ok=False)
+    assert "this app deploys" in ada.push(folder, "paas", ":main", ok=False)
     ada.push(folder, "paas", ":feature")
     write(folder, {"app.py": PYTHON["app.py"].replace('"one"', '"two"')})
     ada.run("git", "commit", "-qa", "--amend", "-m", "rewritten", cwd=folder)
@@ -142,13 +142,12 @@ def test_hanging_up_does_not_stop_the_build(ada: Person) -> None:
     (folder / ".s2i/bin/assemble").chmod(0o755)
     ada.commit(folder)
     ada.paasctl("apps", "create", "hangup", "--project", "shop", cwd=folder)
-    pushing = ada.start("git", "push", "paas", "main", cwd=folder)
-    assert pushing.stdout is not None
-    for line in pushing.stdout:
-        if "step 3" in line:
-            break
-    pushing.kill()
-    pushing.wait()
+    with ada.start("git", "push", "paas", "main", cwd=folder) as pushing:
+        assert pushing.stdout is not None
+        for line in pushing.stdout:
+            if "step 3" in line:
+                break
+        pushing.kill()
     eventually(lambda: ada.read("apps", "info", cwd=folder)["state"] == "live", 60)
     assert ada.read("apps", "info", cwd=folder)["release"] == "v1"
 
@@ -180,19 +179,20 @@ def test_logs_follow_through_a_deploy_without_loss_or_doubling(ada: Person) -> N
     ada.paasctl("apps", "create", "logs", "--project", "shop", cwd=folder)
     ada.paasctl("config", "set", "COUNT=1", cwd=folder)
     ada.push(folder)
-    following = ada.start("paasctl", "logs", "logs", "--project", "shop", "-f", "--json", "-n", "5", cwd=folder)
     lines: list[dict[str, object]] = []
-    assert following.stdout is not None
-    stream = following.stdout
-    reader = threading.Thread(target=lambda: lines.extend(json.loads(line) for line in stream), daemon=True)
-    reader.start()
-    eventually(lambda: len(lines) > 50)
-    write(folder, {"app.py": PYTHON["app.py"].replace('"one"', '"two"')})
-    ada.commit(folder)
-    ada.push(folder)
-    eventually(lambda: sum(str(line["text"]).startswith("two line") for line in lines) > 50)
-    following.terminate()
-    following.wait()
+    follow = ("paasctl", "logs", "logs", "--project", "shop", "-f", "--json", "-n", "5")
+    with ada.start(*follow, cwd=folder) as following:
+        assert following.stdout is not None
+        stream = following.stdout
+        reader = threading.Thread(target=lambda: lines.extend(json.loads(line) for line in stream), daemon=True)
+        reader.start()
+        eventually(lambda: len(lines) > 50)
+        write(folder, {"app.py": PYTHON["app.py"].replace('"one"', '"two"')})
+        ada.commit(folder)
+        ada.push(folder)
+        eventually(lambda: sum(str(line["text"]).startswith("two line") for line in lines) > 50)
+        following.terminate()
+        reader.join()
     numbers = [int(str(line["number"])) for line in lines]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     for version in ("one", "two"):
