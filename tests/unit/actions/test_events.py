@@ -64,10 +64,13 @@ def test_teller_that_lost_its_lease_stores_nothing(platform: Platform, actor: Ac
     def guard(session: Session) -> None:
         raise LostLease
 
-    story = Story(platform, target.app_id, "build/1", guard)
-    with pytest.raises(LostLease), story:
-        for _ in range(10_000):
-            story.say("x")
+    def tell_much() -> None:
+        with Story(platform, target.app_id, "build/1", guard) as story:
+            for _ in range(10_000):
+                story.say("x")
+
+    with pytest.raises(LostLease):
+        tell_much()
     assert texts(platform, actor) == []
 
 

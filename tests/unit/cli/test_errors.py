@@ -36,7 +36,7 @@ def test_exit_code_of_a_problem(tmp_path: Path, capsys: Any, status: int, code: 
 
 def test_every_error_of_the_tree_survives_the_way_over_http() -> None:
     for kind in errors.PaasError.__subclasses__():
-        if kind not in (errors.LostLease, errors.Failed):
+        if kind.__module__ == errors.__name__ and kind not in (errors.LostLease, errors.Failed):
             answer = problem(kind.status, kind.code, "x")
             assert type(from_response(kind.status, answer.content)) is kind
 

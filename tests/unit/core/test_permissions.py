@@ -8,8 +8,8 @@ GOLDEN = {
     "view": "access.view app.logs app.view project.view source.read",
     "edit": "access.view app.create app.delete app.deploy app.logs app.run app.scale app.update app.view "
     "config.read config.write project.view source.read",
-    "admin": "access.manage access.view app.create app.delete app.deploy app.logs app.run app.scale app.update app.view "
-    "config.read config.write project.delete project.view source.read",
+    "admin": "access.manage access.view app.create app.delete app.deploy app.logs app.run app.scale app.update "
+    "app.view config.read config.write project.delete project.view source.read",
 }
 
 

@@ -9,7 +9,8 @@ from paas.errors import InvalidInput
 
 
 def test_parse_keeps_order_and_skips_comments() -> None:
-    text = b"# processes\r\nweb: gunicorn app:app --bind 0.0.0.0:$PORT\n\n  worker : celery -A x worker\nrelease: ./migrate: now\n"
+    text = b"# processes\r\nweb: gunicorn app:app --bind 0.0.0.0:$PORT\n\n  worker : celery -A x worker\n"
+    text += b"release: ./migrate: now\n"
     assert procfile.parse(text) == {
         "web": "gunicorn app:app --bind 0.0.0.0:$PORT",
         "worker": "celery -A x worker",
