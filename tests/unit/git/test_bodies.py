@@ -31,6 +31,7 @@ def test_bomb_is_stopped_at_the_limit_in_small_pieces() -> None:
 @pytest.mark.parametrize(
     "packed",
     [b"", b"no gzip", gzip.compress(b"x" * 1000)[:-9], gzip.compress(b"x") + b"more", gzip.compress(b"x") * 2],
+    ids=["empty", "other", "cut", "more", "twice"],
 )
 def test_damaged_gzip_is_refused(packed: bytes) -> None:
     with pytest.raises(InvalidInput, match="damaged"):
