@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, Engine, event
 
 from paas.bootstrap import installation
 from paas.errors import PaasError
@@ -34,6 +35,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         if folder in MARKS:
             item.add_marker(MARKS[folder])
+
+
+_databases: set[Engine] = set()
+
+
+@event.listens_for(Engine, "engine_connect")
+def _remember(connection: Connection) -> None:
+    _databases.add(connection.engine)
+
+
+@pytest.fixture(autouse=True)
+def no_connection_is_left() -> Iterator[None]:
+    """A pool keeps connections; from 3.13 on Python warns of those to SQLite that nobody closed."""
+    yield
+    while _databases:
+        _databases.pop().dispose()
 
 
 def require(condition: object, what: str) -> None:
