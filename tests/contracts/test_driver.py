@@ -311,7 +311,7 @@ def test_instances_are_confined(platform):
     assert not host["Binds"]
     assert (host["NetworkMode"] != "host", host["PidMode"], host["IpcMode"]) == (True, "", "private")
     assert host["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "3"}
-    assert host["RestartPolicy"]["Name"] == "unless-stopped"
+    assert host["RestartPolicy"]["Name"] == "always"
     assert {"PORT=8080", "PAAS_INSTANCE=web.1", "DYNO=web.1", "PAAS_RELEASE=v1"} <= set(shown["Config"]["Env"])
 
 

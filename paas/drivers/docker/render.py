@@ -33,7 +33,8 @@ APP = PREFIX + "app"
 PROJECT = PREFIX + "project"
 
 DEFAULT_USER = "1001:0"
-KEEP_RUNNING = {"Name": "unless-stopped", "MaximumRetryCount": 0}
+KEEP_RUNNING = {"Name": "always", "MaximumRetryCount": 0}
+"""Not `unless-stopped`: an engine that was killed stops its containers when it starts, and leaves those stopped."""
 _NUMERIC_USER = re.compile(r"0*([1-9][0-9]{0,8})(?::([0-9]{1,9}))?")
 _LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 
