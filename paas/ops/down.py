@@ -44,7 +44,8 @@ def clean(settings: Settings, person: Person | None, steps: Steps) -> list[str]:
         systemd.remove(settings)
     with steps.step("Containers, networks and images") as say:
         engine.ensure(settings)
-        counts = images.remove(settings, open_engine(settings), installation)
+        with images.alone(settings):
+            counts = images.remove(settings, open_engine(settings), installation)
         say(", ".join(f"{count} {name}" for name, count in counts.items()))
     with steps.step("The Docker Engine, if it was started here") as say:
         say("stopped" if engine.stop_own(settings) else "was not")

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +21,7 @@ from paas import programs
 from paas.bootstrap import token_source
 from paas.builder import catalog
 from paas.builder.bases import TAG
+from paas.drivers.docker import locks
 from paas.drivers.docker.client import Engine
 from paas.drivers.docker.images import CA_FILE, Images, remove_everything
 from paas.errors import Conflict, NotFound, Unavailable
@@ -47,6 +49,7 @@ _AT_ONCE = 3
 _STEP_IMAGE = re.compile(r"^ ---> ([0-9a-f]{12})$")
 _BASE_SECONDS = 900.0
 _SAVE_SILENCE = 300.0
+_ALONE_SECONDS = 1200.0
 
 Say = Callable[[str], None]
 Item = TypeVar("Item")
@@ -70,6 +73,13 @@ class Recipe:
     @property
     def tag(self) -> str:
         return f"{self.name}:{self.key}"
+
+
+def alone(settings: Settings) -> AbstractContextManager[None]:
+    """Nobody else on this machine makes or removes images meanwhile: installations share them by their tag."""
+    run = Path("/run")
+    folder = run if os.access(run, os.W_OK) else settings.run_folder
+    return locks.held(folder / "paas-images.lock", timeout=_ALONE_SECONDS)
 
 
 def base_tag(settings: Settings) -> str:
@@ -136,22 +146,21 @@ def make_builders(settings: Settings, engine: Engine, images: Images, say: Say) 
     args = build_args(settings)
 
     def make(recipe: Recipe) -> None:
-        steps: list[str] = []
-
         def tell(line: str) -> None:
             say(f"{recipe.name}: {line}")
-            steps.extend(_STEP_IMAGE.findall(line))
+            made.extend(_STEP_IMAGE.findall(line))
 
         images.build(recipe.folder, recipe.tag, args, tell, dockerfile=recipe.dockerfile, ca_bundle=bundle)
-        _forget_stages(engine, steps)
 
+    made: list[str] = []
     _all_at_once(make, missing)
+    _forget_stages(engine, made)
     say(f"{len(missing)} made" if missing else "there already")
 
 
-def _forget_stages(engine: Engine, steps: Sequence[str]) -> None:
+def _forget_stages(engine: Engine, made: Sequence[str]) -> None:
     """Images of stages that only lent files would stay for ever: nothing on them says whose they are."""
-    for image in reversed(steps):
+    for image in reversed(made):
         with suppress(NotFound, Conflict), engine.door(f"remove the stage {image}") as api:
             if not api.inspect_image(image)["RepoTags"]:
                 api.remove_image(image)  # refused where another image stands on it

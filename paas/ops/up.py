@@ -75,10 +75,11 @@ def up(settings: Settings, wanted: Wanted, steps: Steps) -> Outcome:
 def _images(settings: Settings, owner: str, steps: Steps) -> None:
     opened = open_engine(settings)
     made = Images(opened, installation=owner)
-    with steps.step("Base image") as say:
-        images.make_base(settings, made, say)
-    with steps.step("Builder images") as say:
-        images.make_builders(settings, opened, made, say)
+    with images.alone(settings):
+        with steps.step("Base image") as say:
+            images.make_base(settings, made, say)
+        with steps.step("Builder images") as say:
+            images.make_builders(settings, opened, made, say)
 
 
 def _finish(settings: Settings, wanted: Wanted, is_fresh: bool, steps: Steps) -> Outcome:
