@@ -17,10 +17,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine, event
 
+from paas.bootstrap import engine as open_engine
 from paas.bootstrap import installation
+from paas.drivers.docker.images import Images
 from paas.errors import PaasError
 from paas.ops import down as down_verb
-from paas.ops import engine, example, processes
+from paas.ops import engine, example, images, processes
 from paas.ops import up as up_verb
 from paas.ops.steps import Steps
 from paas.settings import Settings
@@ -102,6 +104,29 @@ class Installation:
 
 
 @pytest.fixture(scope="session")
+def builder_images() -> dict[str, str]:
+    """The builders' images on the engine, made where they are missing: tag by repository."""
+    require(shutil.which("mmdebstrap"), "mmdebstrap")
+    with tempfile.TemporaryDirectory(prefix="paas-images-") as folder:
+        settings = Settings(state=Path(folder))
+        (settings.state / "tmp").mkdir()
+        require(_engine_answers(settings), "a Docker Engine")
+        opened = open_engine(settings)
+        made = Images(opened, installation=IMAGE_OWNER)
+        with images.alone(settings):
+            images.make_base(settings, made, lambda line: None)
+            images.make_builders(settings, opened, made, lambda line: None)
+        return {recipe.repository: recipe.tag for recipe in images.recipes(settings)}
+
+
+def _engine_answers(settings: Settings) -> bool:
+    try:
+        return bool(engine.version(settings))
+    except PaasError:
+        return False
+
+
+@pytest.fixture(scope="session")
 def platform_installation() -> Iterator[Installation]:
     """A whole platform of the session's own; everything of it is gone afterwards."""
     for program in ("redis-server", "docker-registry", "haproxy", "mmdebstrap", "git"):
@@ -113,10 +138,7 @@ def platform_installation() -> Iterator[Installation]:
         registry_port=free_port(),
         network_pool=f"10.{202 + secrets.randbelow(48)}.0.0/16",
     )
-    try:
-        engine.version(settings)
-    except PaasError:
-        require(None, "a Docker Engine")
+    require(_engine_answers(settings), "a Docker Engine")
     made = Installation(settings)
     try:
         made.up()
