@@ -66,7 +66,7 @@ class DockerDriver:
         self._networks.remove(project_id)
 
     def observe(self, app_id: AppId) -> tuple[Instance, ...]:
-        """The app's instances, by one call to the engine and the router's own record."""
+        """The app's instances, by a list and a look at each, and the router's own record."""
         routed = self._router.state().get(app_id, frozenset())
         listed = self._listed("instance", app_id=app_id)
         return tuple(sorted((self._instance(c, routed) for c in listed), key=lambda i: (i.process, i.index, i.id)))
@@ -254,7 +254,7 @@ class DockerDriver:
         labels = container["Labels"]
         name = labels.get(render.INSTANCE_ID, "")
         address = networks.address_of(container, self._network_of(labels))
-        restarts = self._inspect(container["Id"])["RestartCount"] if container["State"] == "restarting" else 0
+        restarts, since = self._history(container)
         return Instance(
             id=name,
             process=labels.get(render.PROCESS, ""),
@@ -265,8 +265,16 @@ class DockerDriver:
             routed=name in routed,
             address=f"{address}:{DEFAULT_PORT}" if address else "",
             restarts=restarts,
-            since=datetime.fromtimestamp(container["Created"], UTC).isoformat(),
+            since=since.isoformat(),
         )
+
+    def _history(self, container: Mapping[str, Any]) -> tuple[int, datetime]:
+        """How often it was restarted and since when it runs; one that goes away meanwhile has its list entry only."""
+        try:
+            shown = self._inspect(container["Id"])
+        except NotFound:
+            return 0, datetime.fromtimestamp(container["Created"], UTC)
+        return int(shown["RestartCount"]), datetime.fromisoformat(shown["State"]["StartedAt"])
 
 
 def _image_missing(error: NotFound) -> DeployFailed:
