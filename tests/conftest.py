@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -30,6 +31,12 @@ from paas.settings import Settings
 IMAGE_OWNER = "paas-tests"
 """Builder images stay on the engine for the next run: making them takes two minutes."""
 MARKS = {"integration": "integration", "contracts": "integration", "e2e": "e2e"}
+
+
+def pytest_configure() -> None:
+    """What a shell runs in the background ignores Ctrl-C and hands that down; what the tests start must not."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
