@@ -32,14 +32,6 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 DOCKER = os.environ.get("PAAS_DOCKER_HOST", "unix:///var/run/docker.sock")
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
-IMAGES = {
-    "builders/python": "paas/python:3.13",
-    "builders/python-run": "paas/python-run:3.13",
-    "builders/nodejs": "paas/nodejs:20",
-    "builders/nodejs-run": "paas/nodejs-run:20",
-    "builders/static": "paas/static:1",
-    "builders/static-run": "paas/static-run:1",
-}
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMITS = Limits(seconds=300, memory=2 << 30, cpus=2, processes=512)
 FLASK = {
@@ -123,18 +115,16 @@ def wait_for(registry: Registry) -> None:
 
 
 @pytest.fixture(scope="module")
-def registry(registry_host: str, engine) -> Iterator[Registry]:
+def registry(registry_host: str, engine, builder_images: dict[str, str]) -> Iterator[Registry]:
     from paas.drivers.docker.images import Images
 
     images = Images(engine, installation="builder-tests")
-    for repository, tag in IMAGES.items():
-        require(images.exists(tag), f"the image {tag} (make builders)")
-        with engine.door("push") as api:
-            api.tag(tag, f"{registry_host}/{repository}", "current")
-            told = list(api.push(f"{registry_host}/{repository}", tag="current", stream=True, decode=True))
-            assert not [line for line in told if "error" in line], told
-            api.remove_image(f"{registry_host}/{repository}:current")
     with Registry(f"http://{registry_host}") as opened:
+        for repository, tag in builder_images.items():
+            name = tag.rpartition(":")[0]
+            with engine.door("tag") as api:
+                api.tag(tag, name, "current")
+            images.push(f"{name}:current", opened, repository)
         yield opened
 
 
