@@ -17,6 +17,7 @@ down:  ## Stop the platform; apps keep running in the engine, `make up` brings t
 clean:  ## Remove the platform, its apps and data, and nothing else; asks first (YES=1 does not)
 	@bin/paas clean $(if $(YES),--yes)
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find paas tests bench builders examples -name __pycache__ -prune -exec rm -rf {} +
 
 doctor:  ## Say for each part whether it is up, its version, and what to do if not
 	@bin/paas doctor

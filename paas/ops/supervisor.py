@@ -74,7 +74,8 @@ def argv(settings: Settings, *options: str) -> list[str]:
 
 def environ(settings: Settings) -> dict[str, str]:
     """What each of the platform's processes is started with: the settings, and where programs are."""
-    return {**programs.ENVIRONMENT, "PATH": environment.PATHS, **environment.as_environ(settings)}
+    own = {"PATH": environment.PATHS, "PYTHONDONTWRITEBYTECODE": "1"}  # the checkout may be another user's
+    return {**programs.ENVIRONMENT, **own, **environment.as_environ(settings)}
 
 
 def start(settings: Settings) -> None:
