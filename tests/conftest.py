@@ -152,6 +152,7 @@ def platform_installation() -> Iterator[Installation]:
     except PaasError as error:
         told = made.logs()
         made.clean()
+        shutil.rmtree(folder, ignore_errors=True)
         pytest.fail(f"the platform does not come up: {error.message} {error.hint}\n" + "\n".join([*made.said, told]))
     try:
         yield made
