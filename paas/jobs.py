@@ -7,16 +7,15 @@ fails its caller, and nothing waits for results.
 from __future__ import annotations
 
 import functools
+import logging
 from typing import TYPE_CHECKING
-
-import structlog
 
 from paas.ports import JobName
 
 if TYPE_CHECKING:
     from celery import Celery
 
-log = structlog.get_logger()
+log = logging.getLogger(__name__)
 QUEUES = {JobName.builds_run: "build", JobName.releases_deploy: "deploy"}
 
 
@@ -60,7 +59,7 @@ class CeleryJobs:
         try:
             self._celery().send_task(name.value, args=[job_id], queue=QUEUES[name], expires=300)
         except (OperationalError, OSError) as error:
-            log.warning("not enqueued, the sweep will", job=name.value, id=job_id, error=str(error))
+            log.warning("%s %s is not enqueued, the sweep will: %s", name.value, job_id, error)
 
 
 class InlineJobs:

@@ -6,14 +6,14 @@ process listens for all followers in it.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import defaultdict
 
 import redis
-import structlog
 
-log = structlog.get_logger()
+log = logging.getLogger(__name__)
 CHANNEL = "paas:story:"
 
 
@@ -57,7 +57,7 @@ class RedisSignals:
         try:
             self._redis.publish(CHANNEL + app_id, "")
         except redis.RedisError as error:
-            log.warning("story signal lost", error=str(error))
+            log.warning("story signal lost: %s", error)
 
     def seen(self, app_id: str) -> int:
         with self._lock:
@@ -79,5 +79,5 @@ class RedisSignals:
                         if message:
                             self._local.notify(message["channel"].decode().removeprefix(CHANNEL))
             except redis.RedisError as error:
-                log.warning("story signals are down", error=str(error))
+                log.warning("story signals are down: %s", error)
                 time.sleep(1)

@@ -4,6 +4,7 @@ that hangs up stops neither git nor the build; the response only reads what the 
 
 from __future__ import annotations
 
+import logging
 import socket
 import subprocess
 import tempfile
@@ -12,8 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import IO
-
-import structlog
 
 from paas import programs
 from paas.errors import InvalidInput, PaasError
@@ -24,7 +23,7 @@ from paas.git.pushes import Pusher
 from paas.git.relay import Relay
 from paas.settings import Settings
 
-log = structlog.get_logger()
+log = logging.getLogger(__name__)
 MOST_SECONDS = 6 * 3600.0
 """A push may wait for other builds; after this the process is ended all the same."""
 
@@ -100,7 +99,7 @@ class Session:
         words = self.errors.read(2000).decode("utf-8", "replace").strip()
         self.errors.close()
         if self.process.returncode and words:
-            log.info("git ended badly", code=self.process.returncode, error=words)
+            log.info("git ended with %s: %s", self.process.returncode, words)
 
 
 def upload(settings: Settings, release: Callable[[], None], *arguments: str) -> Session:
@@ -170,7 +169,7 @@ def _answer_hook(pusher: Pusher, peer: socket.socket) -> None:
             with peer:
                 _converse(pusher, peer, held)
         except HookGone as error:
-            log.info("the hook is gone", app=pusher.target.app_id, error=str(error))
+            log.info("the hook of %s is gone: %s", pusher.target.app_id, error)
         finally:
             pusher.gone.wait()
 

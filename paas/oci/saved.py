@@ -17,9 +17,12 @@ from paas.oci.digests import Digest
 from paas.oci.images import CONFIG_MAX, Image
 from paas.oci.layers import Layer, TarCompressor
 from paas.oci.registry import Registry
-from paas.oci.streams import Readable
+from paas.oci.streams import Readable, read_up_to
 
 _PIECE = 1024 * 1024
+_BLOCK = 512
+_MAGIC = slice(257, 262)
+"""Where a tar says that it is one."""
 _LIMITS = Limits(max_bytes=64 * 1024 * _PIECE, max_entries=10_000)
 
 
@@ -31,17 +34,20 @@ def push(stream: Readable, registry: Registry, repo: str, *, tag: str) -> Digest
     for entry, body in read_entries(stream, _LIMITS, CHANGES):
         if entry.kind == "symlink":
             links[entry.path] = entry.target.rsplit("../", 1)[-1]  # a layer that the archive holds already
-        elif entry.path.endswith("/layer.tar"):
-            layers[entry.path] = _push_layer(registry, repo, body)
-        elif entry.path.endswith(".json") and entry.size <= CONFIG_MAX:
-            documents[entry.path] = body.read()
+        elif entry.kind == "file":
+            first = read_up_to(body, _BLOCK)
+            if first[_MAGIC] == b"ustar":  # by content: engines from 25 on name every file by its digest
+                layers[entry.path] = _push_layer(registry, repo, first, body)
+            elif entry.size <= CONFIG_MAX:
+                documents[entry.path] = first + body.read()
     image, config = _image(documents, layers, links)
     return registry.push_image(repo, image, tag=tag, config=config)
 
 
-def _push_layer(registry: Registry, repo: str, body: Reader) -> Layer:
+def _push_layer(registry: Registry, repo: str, first: bytes, body: Reader) -> Layer:
     with registry.upload(repo) as upload:
         blob = TarCompressor(upload.write)
+        blob.write(first)
         while piece := body.read(_PIECE):
             blob.write(piece)
         layer = blob.finish()

@@ -6,16 +6,16 @@ request's id, and the answer names that id alone.
 
 from __future__ import annotations
 
+import logging
 from typing import Any, ClassVar
 
-import structlog
 from flask import Flask, Response, g, json, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from paas.errors import Failed, InvalidInput, NotFound, PaasError, Unauthenticated, Unavailable
 
-log = structlog.get_logger()
+log = logging.getLogger(__name__)
 MAX_FIELD = 100
 _CODES = {
     400: "invalid_input",
@@ -79,7 +79,7 @@ def _answer_http(error: HTTPException) -> Response:
 
 
 def _answer_unexpected(error: Exception) -> Response:
-    log.error("unexpected error", request=g.get("request_id", ""), endpoint=request.endpoint, exc_info=error)
+    log.error("request %s: unexpected error in %s", g.get("request_id", ""), request.endpoint, exc_info=error)
     hint = f"Give the operator this id: {g.get('request_id', '')}"
     return answer(PaasError("Something broke inside the platform.", hint=hint))
 

@@ -6,10 +6,10 @@ The boundary of the workers: an unexpected error ends the build or the release w
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import structlog
 from celery.signals import worker_ready
 
 from paas import settings
@@ -18,7 +18,7 @@ from paas.jobs import QUEUES, make_celery
 if TYPE_CHECKING:  # beat stays light
     from paas.actions.platform import Platform
 
-log = structlog.get_logger()
+log = logging.getLogger(__name__)
 celery = make_celery(settings.load().broker)
 celery.conf.beat_schedule = {
     "sweeps.recover": {"task": "sweeps.recover", "schedule": 3.0, "options": {"expires": 3}},
@@ -41,7 +41,7 @@ def guarded(run: Callable[[Platform, str], None], crash: Callable[[Platform, str
     try:
         run(platform(), row_id)
     except Exception as error:
-        log.exception("work failed unexpectedly", id=row_id)
+        log.exception("work on %s failed unexpectedly", row_id)
         crash(platform(), row_id, f"the platform failed: {type(error).__name__}")
 
 

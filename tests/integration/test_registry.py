@@ -182,12 +182,14 @@ def test_deleted_image_is_gone_with_its_tag(registry: Registry) -> None:
     [
         {"issuer": "other"},
         {"audience": "other"},
-        {"now": datetime.now(UTC) - timedelta(seconds=200)},
-        {"now": datetime.now(UTC) + timedelta(seconds=200)},
+        {"now": timedelta(seconds=-200)},
+        {"now": timedelta(seconds=200)},
     ],
     ids=["issuer", "audience", "expired", "not yet"],
 )
 def test_token_that_is_not_right_is_refused(server: Server, changes: dict[str, Any]) -> None:
+    if "now" in changes:  # seen from this test, however long the ones before it took
+        changes = {"now": datetime.now(UTC) + changes["now"]}
     with Registry(server.url, lambda scopes: server.token(scopes, **changes)) as registry, pytest.raises(Forbidden):
         registry.put_blob("p/app", b"x")
 

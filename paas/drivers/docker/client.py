@@ -169,7 +169,7 @@ def _hint(said: str) -> str:
 
 
 def _pull_error(reference: str, said: str) -> PaasError:
-    lowered = said.lower()
+    lowered = said.lower().replace("_", " ")  # newer engines show the code where there is no message
     if any(word in lowered for word in ("not found", "manifest unknown", "denied", "unauthorized")):
         return NotFound(f"the image {reference} is not in the registry: {said}")
     return Unavailable(f"the image {reference} could not be pulled: {said}", hint=_hint(said))
