@@ -65,6 +65,10 @@ def _claim(platform: Platform, release_id: str) -> int | None:
         newer = select(Release.id).where(
             Release.app_id == release.app_id, Release.state == State.pending, Release.number > release.number
         )
+        live = apps.current_release(session, release.app_id)
+        if live and live.number > release.number:
+            releases.record_end(platform, session, release, Event.supersede, None)
+            return None
         if session.scalar(busy.limit(1)) or session.scalar(newer.limit(1)):
             return None
         older = Release.state == State.pending, Release.app_id == release.app_id, Release.number < release.number
@@ -103,7 +107,7 @@ def _read(platform: Platform, release_id: str) -> tuple[DeploySpec, list[str], s
             ProjectId(app.project_id), projects.subnet(platform.settings, app.project.subnet)
         )
         live = apps.current_release(session, app.id)
-        is_due = release.trigger == "build" and not (live and live.image == release.image)
+        is_due = release.trigger != "rollback" and not (live and live.image == release.image)
         return spec_of(platform, app, release), release.release_command if is_due else [], release.release_phase
 
 
@@ -222,6 +226,8 @@ def _supersede_live(session: Session, release: Release) -> None:
     live = select(Release).where(Release.app_id == release.app_id, Release.state == State.live)
     for other in session.scalars(live):
         other.state = core.advance(State(other.state), Event.supersede)
+        other.fence += 1  # a paused repair of it changes nothing when it wakes
+        other.lease_until = None
 
 
 def _abandon(driver: Driver, spec: DeploySpec, lease: Lease) -> None:

@@ -73,7 +73,8 @@ def write(
 
 
 def _clean(text: str) -> str:
-    return text.replace("\0", "\ufffd")[:MAX_TEXT]
+    """A lone surrogate or a NUL would stop the database, and with it the teller."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")[:MAX_TEXT]
 
 
 def page(platform: Platform, actor: Actor, project: str, app: str, query: Query) -> Page:

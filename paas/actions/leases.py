@@ -76,9 +76,10 @@ class Lease:
             self._good_until = started + self._platform.settings.lease_seconds
 
     def _prolong(self) -> bool:
-        until = self._platform.now() + timedelta(seconds=self._platform.settings.lease_seconds)
+        now = self._platform.now()
+        until = now + timedelta(seconds=self._platform.settings.lease_seconds)
         with self._platform.db.write() as session:
-            mine = (self._model.id == self._id, self._model.fence == self._fence, self._model.lease_until.is_not(None))
+            mine = (self._model.id == self._id, self._model.fence == self._fence, self._model.lease_until >= now)
             found = session.execute(update(self._model).where(*mine).values(lease_until=until))
             if self._model is Build:
                 row = session.get(Build, self._id)

@@ -119,5 +119,5 @@ def test_follow_ends_when_the_right_is_lost(platform: Platform, actor: Actor, ta
 
 
 def test_nul_and_giant_lines_are_tamed(platform: Platform, actor: Actor, target: PushTarget) -> None:
-    tell(platform, target, "app/web.1", "a\0b", "x" * 100_000)
-    assert [len(text) for text in texts(platform, actor)] == [3, events.MAX_TEXT]
+    tell(platform, target, "app/web.1", "a\0b", "x" * 100_000, "a\ud800b")
+    assert [len(text) for text in texts(platform, actor)] == [3, events.MAX_TEXT, 3]
