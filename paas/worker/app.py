@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from celery.signals import worker_ready
 
 from paas import settings
+from paas.errors import Unavailable
 from paas.jobs import QUEUES, make_celery
 
 if TYPE_CHECKING:  # beat stays light
@@ -40,6 +41,8 @@ def guarded(run: Callable[[Platform, str], None], crash: Callable[[Platform, str
     """Run work on a row; what nobody expected becomes the row's failure."""
     try:
         run(platform(), row_id)
+    except Unavailable as error:
+        log.warning("work on %s is left to the sweep: %s", row_id, error)  # its lease runs out, nothing is lost
     except Exception as error:
         log.exception("work on %s failed unexpectedly", row_id)
         crash(platform(), row_id, f"the platform failed: {type(error).__name__}")
