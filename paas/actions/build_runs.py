@@ -117,7 +117,8 @@ def _succeed(platform: Platform, lease: Lease, result: BuildResult) -> None:
         build.finished_at, build.lease_until = platform.now(), None
         build.image, build.builder = result.image, result.builder
         build.ledger = [asdict(note) for note in result.ledger]
-        build.stages = dict(result.stages)
+        build.stages, build.facts = dict(result.stages), dict(result.facts)
+        build.strategy = result.strategy
         release = releases.from_build(platform, session, build, result)
         events.write(session, build.app_id, source(build), ["succeeded"], platform.now(), "end")
     releases.announce(platform, release)

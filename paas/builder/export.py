@@ -7,25 +7,27 @@ They belong to the build's record (`facts["labels"]`), from which they reach the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from paas.builder import bases
 from paas.builder.job import Job
-from paas.builder.strategies.s2i import Built
 from paas.core.builds import BuildSpec
 from paas.oci import images
 from paas.oci.digests import Digest
 from paas.oci.images import CREATED
+from paas.oci.layers import Layer
 
 _S2I = "io.openshift.s2i.build."
 _OCI = "org.opencontainers.image."
 
 
-def push(job: Job, built: Built, run_script: str) -> Digest:
+def push(job: Job, layers: Sequence[Layer], run_script: str) -> Digest:
     """Write the image into the app's repository; its digest. Raises LostLease before anything is visible."""
     run = job.bases.run
     bases.mount(job.tools.registry, job.repository, run)
     image = images.extend(
         run.image,
-        built.layers,
+        layers,
         env=job.environment,
         labels=labels(job),
         cmd=[run_script],

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from paas.builder.bases import Bases
 from paas.builder.catalog import Builder
 from paas.builder.source import Open, SourceFiles
-from paas.core.builds import BuildSpec, Limits
+from paas.core.builds import BuildSpec, LayerNote, Limits
+from paas.core.processes import HealthCheck
 from paas.oci import archive
 from paas.oci.archive import EPOCH
-from paas.oci.digests import parse_digest
+from paas.oci.digests import Digest, parse_digest
 from paas.oci.registry import Registry
 from paas.ports import Sandboxes, Say
 
@@ -40,8 +42,40 @@ class Tools:
 
 
 @dataclass(frozen=True)
+class Fetched:
+    """One build, when its source was read: what every strategy is given."""
+
+    spec: BuildSpec
+    tools: Tools
+    say: Say
+    files: SourceFiles
+    """Of the folder `spec.settings.context_dir`."""
+
+    @property
+    def repository(self) -> str:
+        """Of the app's images, and of its sources."""
+        return app_repository(self.spec)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a strategy gives back: an image in the app's repository, and what it says about running it."""
+
+    image: Digest
+    builder: str
+    """For people: `python:3.13`, `buildpacks`, `Dockerfile`, an image's reference."""
+    processes: Mapping[str, tuple[str, ...]]
+    release_command: tuple[str, ...] = ()
+    health: Mapping[str, HealthCheck] = field(default_factory=dict)
+    ledger: tuple[LayerNote, ...] = ()
+    """From the lowest layer above the base to the topmost."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """For the build's record; `inputs`: {path: sha256 of the file} of what the kept layers depend on."""
+
+
+@dataclass(frozen=True)
 class Job:
-    """One build, when its source was read and its builder found."""
+    """An S2I build, when its builder was found."""
 
     spec: BuildSpec
     tools: Tools

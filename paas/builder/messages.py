@@ -103,6 +103,15 @@ def ignored_environment(lines: Sequence[str]) -> str:
     return detail(f".s2i/environment: not NAME=VALUE and left out: {', '.join(lines[:10])}")
 
 
+def unknown_strategy(name: str, known: Sequence[str]) -> BuildFailed:
+    return BuildFailed(
+        f"there is no strategy {name!r}",
+        reason="UnknownStrategy",
+        stage="detect",
+        hint=f"There are: {', '.join(known)}.",
+    )
+
+
 def unknown_builder(name: str, catalog: Mapping[str, Builder]) -> BuildFailed:
     return BuildFailed(
         f"there is no builder {name!r}",

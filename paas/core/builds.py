@@ -67,6 +67,75 @@ class Limits:
     memory: int
     cpus: int
     processes: int
+    disk: int = 0
+    """Of what it may write; 0: no limit."""
+
+
+class Strategy(StrEnum):
+    """How a source becomes an image; `auto` looks at the source."""
+
+    auto = "auto"
+    s2i = "s2i"
+    buildpacks = "buildpacks"
+    dockerfile = "dockerfile"
+    image = "image"
+
+
+class RunPolicy(StrEnum):
+    """Which builds of one app may run at the same time (OpenShift's names)."""
+
+    serial = "Serial"
+    parallel = "Parallel"
+    serial_latest_only = "SerialLatestOnly"
+    """A newer build takes the place of those that still wait."""
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """What an app's owner set for its builds; a build keeps the ones it was queued with.
+
+    Times in seconds, sizes in bytes; 0: the operator's default.
+    """
+
+    strategy: Strategy = Strategy.auto
+    context_dir: str = ""
+    """Folder of the source that is the app; empty: its top."""
+    run_policy: RunPolicy = RunPolicy.serial
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Of the build and, as in S2I, of the image."""
+    test_command: tuple[str, ...] = ()
+    """Runs in the finished image; anything but 0 fails the build."""
+    timeout: int = 0
+    memory: int = 0
+    cpus: int = 0
+    disk: int = 0
+    keep_succeeded: int = 0
+    keep_failed: int = 0
+    """How many ended builds stay in the history."""
+    dockerfile: str = ""
+    """Its path below the context; empty: `Dockerfile`."""
+    target: str = ""
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    scripts_url: str = ""
+    runtime_image: str = ""
+    runtime_artifacts: tuple[str, ...] = ()
+    """`SOURCE[:DESTINATION]`, as `s2i build -a`."""
+    incremental: bool = False
+    injections: tuple[str, ...] = ()
+    """`SECRET:/FOLDER`: a build secret as files that assemble sees and the image does not."""
+
+
+@dataclass(frozen=True)
+class Previous:
+    """The app's last good build: what a ledger compares with and an incremental build starts from."""
+
+    number: int
+    image: str
+    source_digest: str
+    strategy: str
+    builder: str
+    ledger: tuple[LayerNote, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,9 +151,18 @@ class BuildSpec:
     commit: str
     ref: str
     builder: str = ""
-    """The builder that the app's owner chose; empty: detect."""
+    """The builder that the app's owner chose: `NAME`, `NAME:VERSION` or the reference of an S2I builder image from
+    elsewhere (it has a `/`); empty: detect."""
     author: str = ""
     message: str = ""
+    source_image: str = ""
+    """Strategy `image`: the reference of the image that is deployed as it is; there is no source then."""
+    settings: BuildSettings = field(default_factory=BuildSettings)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Build secrets by name: files in the sandbox, never in an image or a line."""
+    no_cache: bool = False
+    """Run every step, whatever is kept."""
+    previous: Previous | None = None
 
 
 @dataclass(frozen=True)
@@ -92,12 +170,12 @@ class LayerNote:
     """One line of a build's ledger."""
 
     name: str
-    """`dependencies` or `source`."""
+    """`dependencies`, `source`, or what a buildpack or a splitter's rule calls it."""
     digest: str
     size: int
     """Compressed, in bytes."""
     state: str
-    """new, reused"""
+    """new: the app had no such layer; changed: it had another one; reused: it was there already"""
     reason: str
     pushed: int = 0
     """Bytes that this build sent to the registry for it."""
@@ -117,4 +195,5 @@ class BuildResult:
     ledger: tuple[LayerNote, ...] = ()
     stages: Mapping[str, int] = field(default_factory=dict)
     """Milliseconds by stage: fetch, detect, assemble, export."""
+    strategy: str = "s2i"
     facts: Mapping[str, Any] = field(default_factory=dict)

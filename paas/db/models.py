@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -85,6 +86,8 @@ class Project(Base):
     name: Mapped[str] = mapped_column(String(40), unique=True)
     subnet: Mapped[int] = mapped_column(unique=True)
     """Which /24 of the network pool."""
+    build_limit: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Builds that run at the same time; 0: the operator's default."""
     created_at: Mapped[datetime]
 
 
@@ -106,6 +109,8 @@ class App(Base):
     """Unique over all projects: app `a-b` of `c` and app `a` of `b-c` would share one."""
     deploy_branch: Mapped[str] = mapped_column(String(255), default="main")
     builder: Mapped[str] = mapped_column(String(40), default="")
+    build_settings: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    """`core.builds.BuildSettings` as JSON; what is left out is the default."""
     formation: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """What the user scaled: count by process type."""
     last_build: Mapped[int] = mapped_column(default=0)
@@ -130,6 +135,8 @@ class Leased:
     lease_until: Mapped[datetime | None]
     fence: Mapped[int] = mapped_column(default=0)
     attempts: Mapped[int] = mapped_column(default=0)
+    not_before: Mapped[datetime | None]
+    """A retry waits until then."""
 
 
 class Failure:
@@ -149,8 +156,18 @@ class Build(Leased, Failure, Base):
     number: Mapped[int]
     state: Mapped[str] = mapped_column(String(12))
     trigger: Mapped[str] = mapped_column(String(12))
-    """push, manual"""
+    """push, config, builder, webhook, manual"""
+    trigger_message: Mapped[str] = mapped_column(String(300), default="", server_default="")
+    source_kind: Mapped[str] = mapped_column(String(12), default="push", server_default="push")
+    """push, directory, git, image"""
+    source_location: Mapped[str] = mapped_column(String(500), default="", server_default="")
+    """Where it came from: a repository's URL, an image's reference; never a credential."""
     source_digest: Mapped[str] = mapped_column(String(80))
+    """Empty until a `git` source was fetched, and always for an `image`."""
+    strategy: Mapped[str] = mapped_column(String(12), default="", server_default="")
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    """The app's build settings when it was queued."""
+    no_cache: Mapped[bool] = mapped_column(default=False, server_default=false())
     ref: Mapped[str] = mapped_column(String(255), default="")
     commit: Mapped[str] = mapped_column(String(64), default="")
     commit_author: Mapped[str] = mapped_column(String(200), default="")
@@ -164,6 +181,7 @@ class Build(Leased, Failure, Base):
     builder: Mapped[str] = mapped_column(String(40), default="")
     ledger: Mapped[list[Any]] = mapped_column(default=list)
     stages: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    facts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     app: Mapped[App] = relationship(lazy="raise")
 
 
@@ -175,7 +193,7 @@ class Release(Leased, Failure, Base):
     number: Mapped[int]
     state: Mapped[str] = mapped_column(String(12))
     trigger: Mapped[str] = mapped_column(String(12))
-    """build, config, scale, rollback"""
+    """build, config, scale, rollback, rebase"""
     description: Mapped[str] = mapped_column(String(300), default="")
     build_id: Mapped[str | None] = mapped_column(ForeignKey("builds.id"), unique=True)
     """Only of a release that a build made: unique, so that a build can't make two."""
@@ -192,6 +210,55 @@ class Release(Leased, Failure, Base):
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     app: Mapped[App] = relationship(lazy="raise")
+
+
+class BuildSecret(Base):
+    """A secret that an app's builds see as a file."""
+
+    __tablename__ = "build_secrets"
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    updated_at: Mapped[datetime]
+
+
+class ImageTag(Base):
+    """A name that an app's owner gave to an image: it is kept as long as it has one."""
+
+    __tablename__ = "image_tags"
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    image: Mapped[str] = mapped_column(String(80))
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime]
+
+
+class Rebase(Leased, Failure, Base):
+    """Moves apps onto a newer base, in waves."""
+
+    __tablename__ = "rebases"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    number: Mapped[int] = mapped_column(unique=True)
+    state: Mapped[str] = mapped_column(String(12))
+    """running, done, stopped"""
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Sizes of the waves, how many failures stop it."""
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class RebaseApp(Base):
+    """One app's part in a rebase."""
+
+    __tablename__ = "rebase_apps"
+    rebase_id: Mapped[str] = mapped_column(ForeignKey("rebases.id", ondelete="CASCADE"), primary_key=True)
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True)
+    wave: Mapped[int]
+    state: Mapped[str] = mapped_column(String(12))
+    """waiting, deploying, done, skipped, failed"""
+    message: Mapped[str] = mapped_column(Text, default="")
+    release_id: Mapped[str | None] = mapped_column(ForeignKey("releases.id", ondelete="SET NULL"))
 
 
 class Event(Base):

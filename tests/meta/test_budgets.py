@@ -13,6 +13,7 @@ FILE_LINES, FUNCTION_LINES, TASK_LINES = 300, 50, 5
 LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS = {
     "paas/db/migrations/versions/0001_first_schema.py:upgrade": "one statement per table",
+    "paas/db/migrations/versions/0002_build_engine.py:upgrade": "one statement per table",
 }
 CATCH_ALL = {
     "paas/cli/errors.py": "the boundary of paasctl",

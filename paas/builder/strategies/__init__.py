@@ -1,1 +1,1 @@
-"""Ways to turn a source into layers; one module each."""
+"""Ways to turn a source into an image; one module each, with `NAME`, `wanted`, `detect` and `build`."""

@@ -7,31 +7,88 @@ that it is only copied. Where either does not hold, `assemble` gets the whole so
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-from paas.builder import dependency_step, source_step
-from paas.builder.job import Job
+from paas.builder import (
+    bases,
+    dependency_step,
+    environment,
+    export,
+    ignore,
+    messages,
+    processes,
+    scripts,
+    source,
+    source_step,
+)
+from paas.builder import detect as detection
+from paas.builder.job import Fetched, Job, Made, Tools
+from paas.builder.scripts import OWN_SCRIPTS
+from paas.builder.source import SourceFiles
 from paas.builder.stages import Stages
-from paas.core.builds import LayerNote
-from paas.oci.layers import Layer
 
 
-@dataclass(frozen=True)
-class Built:
-    """The layers above the base, from below, and their ledger."""
+def wanted(tools: Tools) -> dict[str, int]:
+    """The files that decide anything, with how much of each is read."""
+    names = [processes.PROCFILE, processes.APP_JSON, environment.FILE, ignore.FILE]
+    names += [f"{OWN_SCRIPTS}/{script}" for script in ("assemble", "run")]
+    found = dict.fromkeys(names, source.MAX_TEXT)
+    for builder in tools.catalog.values():
+        keyed = [path for path, _ in builder.assemble_if_key]
+        plain = [name for name in (*builder.detect_any, *builder.detect_unless, *builder.assemble_if) if "/" in name]
+        found |= dict.fromkeys((*keyed, *plain, *builder.dependency_files), source.MAX_TEXT)
+    for builder in tools.catalog.values():
+        found |= dict.fromkeys(builder.lock_files, source.MAX_LOCK)
+    return found
 
-    layers: tuple[Layer, ...]
-    notes: tuple[LayerNote, ...]
-    facts: Mapping[str, object]
+
+def detect(files: SourceFiles) -> str:
+    """A source that brings S2I scripts asks for S2I."""
+    return next((f"{OWN_SCRIPTS}/{name}" for name in ("assemble", "run") if f"{OWN_SCRIPTS}/{name}" in files.names), "")
 
 
-def build(job: Job, stages: Stages) -> Built:
-    """The app's layers, all in the app's repository. Raises BuildFailed, Unavailable."""
+def build(fetched: Fetched, stages: Stages) -> Made:
+    """The app's image, in the app's repository. Raises BuildFailed, LostLease, Unavailable."""
+    with stages.measure("detect"):
+        job = _prepare(fetched)
+        run_script = _run_script(job)
+        found = processes.read(job.files, run_script)
+    job.tools.check()
     with stages.measure("dependencies"):
         installed = dependency_step.install(job)
     job.tools.check()
     with stages.measure("assemble"):
         made = source_step.add(job, installed)
-    layers, notes = (*installed.layers, *made.layers), (*installed.notes, *made.notes)
-    return Built(layers, notes, {**installed.facts, **made.facts})
+    job.tools.check()
+    with stages.measure("export"):
+        image = export.push(job, (*installed.layers, *made.layers), run_script)
+    return Made(
+        image=image,
+        builder=job.builder.name,
+        processes=found.commands,
+        release_command=found.release,
+        health=found.health,
+        ledger=(*installed.notes, *made.notes),
+        facts={
+            "builder_image": job.bases.build.digest,
+            "run_image": job.bases.run.digest,
+            "labels": export.commit_labels(job.spec),
+            **installed.facts,
+            **made.facts,
+        },
+    )
+
+
+def _prepare(fetched: Fetched) -> Job:
+    spec, tools, say, files = fetched.spec, fetched.tools, fetched.say, fetched.files
+    found = detection.detect(files.names, tools.catalog, spec.builder)
+    say(messages.detected(found.builder, found.file))
+    variables, refused = environment.parse(files.contents.get(environment.FILE, b""))
+    if refused:
+        say(messages.ignored_environment(refused))
+    return Job(spec, tools, say, found.builder, bases.resolve(tools.registry, found.builder), files, variables)
+
+
+def _run_script(job: Job) -> str:
+    """What starts the app where nothing else says: the source's own script, or the builder's."""
+    if job.builder.copy and f"{OWN_SCRIPTS}/run" in job.files.names:
+        return f"{job.builder.copy}/{OWN_SCRIPTS}/run"
+    return scripts.read(job.builder, job.bases.run.image).path("run")

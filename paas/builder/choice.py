@@ -1,0 +1,58 @@
+"""Which strategy a build takes: the owner's choice, or the first that recognises the source.
+
+The order is Dokku's: a file that asks for one strategy by name comes before a Dockerfile, and that before what
+merely looks like a language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from paas.builder import messages
+from paas.builder.job import Fetched, Made, Tools
+from paas.builder.source import SourceFiles
+from paas.builder.stages import Stages
+from paas.builder.strategies import s2i
+from paas.core.builds import BuildSpec, Strategy
+
+
+@dataclass(frozen=True)
+class Way:
+    """One strategy."""
+
+    name: Strategy
+    wanted: Callable[[Tools], Mapping[str, int]]
+    """The source's files that it decides by, with how much of each is read."""
+    detect: Callable[[SourceFiles], str]
+    """The file that asks for it; empty: none does."""
+    build: Callable[[Fetched, Stages], Made]
+
+
+WAYS = (Way(Strategy.s2i, s2i.wanted, s2i.detect, s2i.build),)
+
+
+def choose(spec: BuildSpec, files: SourceFiles) -> Way:
+    """The strategy of a build. Raises BuildFailed where the owner's choice does not exist."""
+    wanted = spec.settings.strategy
+    if wanted is not Strategy.auto:
+        return _named(wanted)
+    if spec.builder:
+        return _named(Strategy.s2i)
+    return next((way for way in WAYS if way.detect(files)), _named(Strategy.s2i))
+
+
+def _named(name: Strategy) -> Way:
+    for way in WAYS:
+        if way.name is name:
+            return way
+    raise messages.unknown_strategy(name, [way.name for way in WAYS])
+
+
+def wanted(tools: Tools) -> dict[str, int]:
+    """All files that any strategy decides by."""
+    found: dict[str, int] = {}
+    for way in WAYS:
+        for path, limit in way.wanted(tools).items():
+            found[path] = max(limit, found.get(path, 0))
+    return found
