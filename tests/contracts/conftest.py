@@ -218,7 +218,7 @@ def is_open(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def wait_for(condition: Callable[[], object], timeout: float = 10) -> object:
+def wait_for(condition: Callable[[], object], timeout: float = 30) -> object:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if found := condition():

@@ -193,10 +193,13 @@ class DockerDriver:
     def _stop(self, container: str) -> None:
         """SIGTERM, SIGKILL after the grace time, gone."""
         try:
+            ended = self._inspect(container)["State"]
             with self._engine.door("stop an instance") as api:
                 api.stop(container, timeout=self._grace)
         except NotFound:
             return
+        if not ended["Running"]:
+            logs.let_finish(ended["FinishedAt"], datetime.now(UTC))
         self._remove(container)
 
     def _remove(self, container: str) -> None:

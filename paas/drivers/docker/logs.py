@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from docker.types.daemon import CancellableStream
@@ -27,12 +28,23 @@ _IDLE = 3600.0
 """Seconds without a line after which a stream is opened anew."""
 _PAUSE = 0.5
 _LONGEST_PAUSE = 5.0
+_LAST_WORDS = 2.0
+"""Seconds."""
 
 
 def last_lines(engine: Engine, container: str, count: int) -> list[str]:
     """The container's last lines. Raises NotFound."""
     with engine.stream(f"/containers/{container}/logs", _query(tail=str(count), follow=0)) as response:
         return [text for _, text in frames.stored_lines(response.raw.read)][-count:]
+
+
+def let_finish(ended: str, now: datetime) -> None:
+    """Wait until followers had time for what an instance said that died by itself: removing it takes its log away.
+
+    `ended`: the engine's `FinishedAt`; `0001-01-01…` where it never ran.
+    """
+    age = (now - datetime.fromisoformat(f"{ended[:19]}+00:00")).total_seconds()
+    time.sleep(min(max(_LAST_WORDS - age, 0), _LAST_WORDS))
 
 
 class Follower:
