@@ -50,6 +50,7 @@ e2e:  ## Tests of a whole own platform, as a user types
 	@bin/setup test
 	$(PYTEST) -q tests/e2e
 
-bench:  ## Measure push to live, against its floor, and idle memory; needs `make up`
-	.venv/bin/python -m bench.push_to_live
+bench:  ## Measure the build engine beside its rivals, export, idle memory; needs `make up` (S2I=/path/to/s2i)
+	.venv/bin/python -m bench.build_engine --s2i "$(S2I)"
+	.venv/bin/python -m bench.export
 	.venv/bin/python -m bench.idle_memory

@@ -4,118 +4,30 @@
 
 The app is Flask + pandas + SQLAlchemy. The floor is what no platform can go below on this machine: write and
 push one small layer of the same image, pull it, start the container, first answer. Medians are printed; the exit
-code is 1 where a promise of the issue is broken (source change within 4x of the floor; bytes pushed).
+code is 1 where a promise of the issue is broken (source change within 2x of the floor; bytes pushed).
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
 import itertools
-import json
 import re
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.subject import Subject, await_answer, call, spread
 from paas import bootstrap, settings
 from paas.oci import images, layers
 from paas.oci.archive import Entry
 from paas.oci.registry import Registry
 from paas.oci.streams import Chunks
 
-ROOT = Path(__file__).parent.parent
-EXAMPLE = ROOT / "examples" / "flask-pandas"
-PAASCTL = Path(sys.executable).parent / "paasctl"
-PROMISED_FACTOR = 4.0
+PROMISED_FACTOR = 2.0
 PROMISED_SLACK = 64 * 1024
-
-
-def call(*argv: str, cwd: Path) -> str:
-    done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, timeout=900, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(argv)} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def answer(address: tuple[str, int], host: str) -> str:
-    """The body of GET /, or nothing."""
-    connection = http.client.HTTPConnection(*address, timeout=10)
-    try:
-        connection.request("GET", "/", headers={"Host": host})
-        response = connection.getresponse()
-        body = response.read().decode("utf-8", "replace")
-        return body if response.status == 200 else ""
-    except OSError:
-        return ""
-    finally:
-        connection.close()
-
-
-def await_answer(address: tuple[str, int], host: str, wanted: str, since: float) -> float:
-    """Seconds from `since` to the first answer that has `wanted` in it; at most two minutes."""
-    while time.monotonic() - since < 120:
-        if wanted in answer(address, host):
-            return time.monotonic() - since
-        time.sleep(0.01)
-    sys.exit(f"{host} never answered with {wanted!r}")
-
-
-class Subject:
-    """The app under test: a repository, changed and pushed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.name = f"bench{uuid.uuid4().hex[:6]}"
-        shutil.copytree(EXAMPLE, folder, dirs_exist_ok=True)
-        self.git("init", "-q", "-b", "main")
-        self.git("config", "user.email", "bench@example.org")
-        self.git("config", "user.name", "bench")
-        call(str(PAASCTL), "projects", "create", self.name, cwd=folder)
-        call(str(PAASCTL), "apps", "create", "subject", "--project", self.name, cwd=folder)
-
-    def git(self, *argv: str) -> None:
-        call("git", *argv, cwd=self.folder)
-
-    def info(self) -> dict[str, str]:
-        found: dict[str, str] = json.loads(self.paasctl("apps", "info", "--json"))
-        return found
-
-    def paasctl(self, *argv: str) -> str:
-        return call(str(PAASCTL), *argv, "--app", "subject", "--project", self.name, cwd=self.folder)
-
-    def last_build(self) -> dict[str, object]:
-        found = json.loads(self.paasctl("builds", "list", "--json"))
-        build: dict[str, object] = (found["items"] if isinstance(found, dict) else found)[0]
-        return build
-
-    def set_version(self, version: str) -> None:
-        path = self.folder / "app.py"
-        path.write_text(re.sub(r'VERSION = ".*"', f'VERSION = "{version}"', path.read_text()))
-        self.git("add", "-A")
-        self.git("commit", "-qm", version)
-
-    def push(self, version: str, address: tuple[str, int]) -> float:
-        host = f"subject-{self.name}.{settings.load().domain}"
-        started = time.monotonic()
-        with subprocess.Popen(
-            ["git", "push", "-q", "paas", "main"], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        ) as pushing:
-            seconds = await_answer(address, host, version, started)
-            _, told = pushing.communicate(timeout=120)
-            if pushing.returncode:
-                sys.exit(told.decode())
-        return seconds
-
-    def remove(self) -> None:
-        call(str(PAASCTL), "apps", "delete", "subject", "--project", self.name, "--yes", cwd=self.folder)
-        call(str(PAASCTL), "projects", "delete", self.name, "--yes", cwd=self.folder)
 
 
 def push_layer(registry: Registry, repository: str, body: bytes) -> layers.Layer:
@@ -179,7 +91,10 @@ def measure(rounds: int) -> int:
 def _measure(subject: Subject, rounds: int, address: tuple[str, int]) -> int:
     subject.set_version("v-first")
     first = subject.push("v-first", address)
-    changes, floors, bytes_pushed, parts = [], [], [], {}
+    changes: list[float] = []
+    floors: list[float] = []
+    bytes_pushed: list[int] = []
+    parts: dict[str, float] = {}
     for n in range(rounds):
         subject.set_version(f"v-change-{n}")
         changes.append(subject.push(f"v-change-{n}", address))
@@ -219,10 +134,6 @@ def report(
         else f"  BROKEN: change within {PROMISED_FACTOR}x of the floor, bytes under source + 64 KiB"
     )
     return 0 if kept else 1
-
-
-def spread(values: list[float]) -> str:
-    return " ".join(f"{value:.2f}" for value in values)
 
 
 def main() -> int:
