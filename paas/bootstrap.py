@@ -28,7 +28,9 @@ from paas.vault import FileVault
 
 if TYPE_CHECKING:
     from paas.drivers.docker.client import Engine
+    from paas.drivers.docker.imports import DockerImports
     from paas.drivers.docker.router import Router
+    from paas.oci.digests import Digest
 
 KEYS, VAULT_KEY, INSTALLATION = "keys", "vault.key", "installation"
 ISSUER, AUDIENCE = "paas", "paas-registry"
@@ -44,6 +46,7 @@ def build_platform(settings: Settings) -> Platform:
     registry = Registry(settings.registry_url, token)
     open_driver = functools.cache(lambda: _driver(settings, token))
     open_sandboxes = functools.cache(lambda: _sandboxes(settings, token))
+    open_imports = functools.cache(lambda: _imports(settings, registry, token))
     return Platform(
         settings=settings,
         db=Database(settings.database),
@@ -51,7 +54,7 @@ def build_platform(settings: Settings) -> Platform:
         registry=registry,
         signals=RedisSignals(settings.redis),
         vault=FileVault(settings.state / KEYS / VAULT_KEY),
-        build=_builder(settings, registry, open_sandboxes),
+        build=_builder(settings, registry, open_sandboxes, open_imports),
         driver=open_driver,
         sandboxes=open_sandboxes,
         now=lambda: datetime.now(UTC),
@@ -132,6 +135,41 @@ def _sandboxes(settings: Settings, token: Callable[[Sequence[Scope]], str]) -> S
     )
 
 
+def _imports(settings: Settings, registry: Registry, token: Callable[[Sequence[Scope]], str]) -> DockerImports:
+    from paas.drivers.docker.imports import DockerImports
+
+    return DockerImports(
+        engine(settings),
+        registry,
+        host=settings.registry_host,
+        auth=registry_auth(token),
+        allowed=settings.image_registries.split(),
+    )
+
+
+def _import_image(
+    opened: DockerImports, settings: Settings, spec: BuildSpec, say: Say, check: Callable[[], None]
+) -> Callable[[str], tuple[str, Digest]]:
+    """The way in for images of one build: into its project, which may read its own, its app's and the builders'."""
+    from paas.builder import messages
+    from paas.drivers.docker.imports import Wish
+
+    own = f"projects/{spec.project_id}/"
+
+    def bring(reference: str) -> tuple[str, Digest]:
+        say(messages.importing(reference))
+        wish = Wish(
+            reference,
+            f"{own}images",
+            readable=(own, "builders/", f"apps/{spec.app_id}"),
+            seconds=settings.build_timeout,
+            max_bytes=settings.image_bytes,
+        )
+        return opened.bring(wish, lambda line: say(messages.detail(line)), check)
+
+    return bring
+
+
 def _folder(settings: Settings, name: str) -> Path:
     path = settings.run_folder / name
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -154,10 +192,16 @@ def sandbox_settings(settings: Settings) -> SandboxSettings:
 
 
 def _builder(
-    settings: Settings, registry: Registry, sandboxes: Callable[[], Sandboxes]
+    settings: Settings, registry: Registry, sandboxes: Callable[[], Sandboxes], imports: Callable[[], DockerImports]
 ) -> Callable[[BuildSpec, Say, Callable[[], None]], BuildResult]:
     given = sandbox_settings(settings).env
-    limits = Limits(settings.build_timeout, settings.build_memory, settings.build_cpus, settings.build_processes)
+    limits = Limits(
+        settings.build_timeout,
+        settings.build_memory,
+        settings.build_cpus,
+        settings.build_processes,
+        settings.build_disk,
+    )
 
     def build(spec: BuildSpec, say: Say, check: Callable[[], None]) -> BuildResult:
         from paas.builder import catalog, pipeline
@@ -173,6 +217,7 @@ def _builder(
             dependency_max_age=settings.dependency_max_age,
             now=datetime.now(UTC),
             index_settings={name: value for name, value in given.items() if name in INDEXES},
+            import_image=_import_image(imports(), settings, spec, say, check),
         )
         return pipeline.build(spec, tools, say)
 

@@ -49,6 +49,12 @@ class Settings:
     build_memory: int = _setting(2048 * MIB, "Memory of a sandbox, in bytes")
     build_cpus: int = _setting(2, "CPUs of a sandbox")
     build_processes: int = _setting(1024, "Processes and threads of a sandbox")
+    build_disk: int = _setting(10240 * MIB, "What a sandbox may write, in bytes")
+    dockerfile_builds: str = _setting("on", "on or off: whether sources may be built by their own Dockerfile")
+    image_registries: str = _setting(
+        "docker.io quay.io ghcr.io registry.access.redhat.com", "Registries that images may be imported from"
+    )
+    image_bytes: int = _setting(8192 * MIB, "Largest image that is imported, compressed, in bytes")
     source_bytes: int = _setting(512 * MIB, "Largest source, unpacked, in bytes")
     source_entries: int = _setting(100_000, "Most files and folders of a source")
     push_bytes: int = _setting(512 * MIB, "Largest pack a push may send, in bytes")
@@ -129,6 +135,8 @@ def _check(settings: Settings) -> None:
         raise InvalidInput(f"PAAS_NETWORK_POOL: {error}", field="PAAS_NETWORK_POOL") from None
     if pool.prefixlen > 24:
         raise InvalidInput("PAAS_NETWORK_POOL must hold at least one /24", field="PAAS_NETWORK_POOL")
+    if settings.dockerfile_builds not in ("on", "off"):
+        raise InvalidInput("PAAS_DOCKERFILE_BUILDS is on or off", field="PAAS_DOCKERFILE_BUILDS")
     for name in ("port", "registry_port"):
         if not 0 < getattr(settings, name) < 65536:
             raise InvalidInput(f"PAAS_{name.upper()} is not a port", field=f"PAAS_{name.upper()}")

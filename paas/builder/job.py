@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from paas.builder import messages
 from paas.builder.bases import Bases
 from paas.builder.catalog import Builder
 from paas.builder.source import Open, SourceFiles
@@ -19,6 +20,10 @@ from paas.oci.registry import Registry
 from paas.ports import Sandboxes, Say
 
 _TIME_SPAN = 25 * 365 * 86400
+
+
+def _no_import(reference: str) -> tuple[str, Digest]:
+    raise messages.no_import(reference)
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class Tools:
     now: datetime
     index_settings: Mapping[str, str] = field(default_factory=dict)
     """Those of the sandboxes' variables that decide where packages come from."""
+    import_image: Callable[[str], tuple[str, Digest]] = _no_import
+    """Brings an image from elsewhere: its repository and digest in our registry. Raises BuildFailed, Unavailable."""
 
 
 @dataclass(frozen=True)

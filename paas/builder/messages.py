@@ -39,6 +39,10 @@ def detected(builder: Builder, file: str) -> str:
     return step(f"{builder.display_name} app detected ({file or 'chosen for this app'})")
 
 
+def importing(reference: str) -> str:
+    return step(f"Importing the image {reference}")
+
+
 def installing(files: Sequence[str]) -> str:
     return step(f"Installing dependencies ({', '.join(files)})")
 
@@ -109,6 +113,15 @@ def unknown_strategy(name: str, known: Sequence[str]) -> BuildFailed:
         reason="UnknownStrategy",
         stage="detect",
         hint=f"There are: {', '.join(known)}.",
+    )
+
+
+def no_import(reference: str) -> BuildFailed:
+    return BuildFailed(
+        f"the image {reference} cannot be imported: this platform imports none",
+        reason="PullImageFailed",
+        stage="fetch",
+        hint="Choose a builder of the platform.",
     )
 
 

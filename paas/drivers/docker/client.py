@@ -100,17 +100,24 @@ class Engine:
                 return dict(api.inspect_image(reference))
         except NotFound:
             pass
+        host, _, path = split_reference(reference)[0].partition("/")
+        # Only a name with a host in front belongs to a registry of ours.
+        self.fetch(reference, dict(auth(path)) if {".", ":"} & set(host) else {})
+        with self.door(f"find the image {reference}") as api:
+            return dict(api.inspect_image(reference))
+
+    def fetch(
+        self, reference: str, credentials: Mapping[str, str], watch: Callable[[Mapping[str, Any]], None] | None = None
+    ) -> None:
+        """Pull an image, also one that is there; `watch` sees the engine's progress and may raise to end it."""
         repository, tag = split_reference(reference)
         with self.door(f"pull the image {reference}") as api:
             # By hand: the library's own pull waits for ever.
             url = f"{api.base_url}/v{api.api_version}/images/create"
-            host, _, path = repository.partition("/")
-            # Only a name with a host in front belongs to a registry of ours.
-            credentials = encode_header(dict(auth(path)) if {".", ":"} & set(host) else {})
             response = api.post(
                 url,
                 params={"fromImage": repository, "tag": tag},
-                headers={"X-Registry-Auth": credentials},
+                headers={"X-Registry-Auth": encode_header(dict(credentials))},
                 stream=True,
                 timeout=self._timeout,
             )
@@ -121,7 +128,8 @@ class Engine:
                 for line in response.iter_lines():
                     if b'"error"' in line:
                         raise _pull_error(reference, str(json.loads(line).get("error")))
-            return dict(api.inspect_image(reference))
+                    if watch and line:
+                        watch(json.loads(line))
 
     def _open(self) -> Any:
         with self._lock:
