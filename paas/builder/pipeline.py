@@ -6,8 +6,10 @@ line and run again: everything it writes is named by its contents, and the manif
 
 from __future__ import annotations
 
-from paas.builder import choice, inputs, messages, source
-from paas.builder.job import Fetched, Tools, open_source
+from dataclasses import replace
+
+from paas.builder import choice, context, inputs, messages, source
+from paas.builder.job import Fetched, Tools, app_repository, open_source
 from paas.builder.source import SourceFiles
 from paas.builder.stages import Stages
 from paas.core.builds import BuildResult, BuildSpec
@@ -20,7 +22,9 @@ __all__ = ["Tools", "build"]
 def build(spec: BuildSpec, tools: Tools, say: Say) -> BuildResult:
     """Turn a stored source into an image of the app's repository. Raises BuildFailed, LostLease, Unavailable."""
     stages = Stages()
+    whole = spec.source_digest
     with stages.measure("fetch"):
+        spec = _of_context(spec, tools)
         fetched = Fetched(spec, tools, say, _read_source(spec, tools))
     tools.check()
     way = choice.choose(spec, fetched.files)
@@ -37,8 +41,23 @@ def build(spec: BuildSpec, tools: Tools, say: Say) -> BuildResult:
         ledger=made.ledger,
         stages=stages.spent(),
         strategy=way.name,
-        facts=made.facts,
+        facts=made.facts if spec.source_digest == whole else {**made.facts, "context_source": spec.source_digest},
     )
+
+
+def _of_context(spec: BuildSpec, tools: Tools) -> BuildSpec:
+    """The build of the folder that is the app; all that follows sees that folder as the whole source."""
+    folder = spec.settings.context_dir.strip("/")
+    if spec.source_image or folder in ("", "."):
+        return spec
+    repository = app_repository(spec)
+    try:
+        digest = context.cut(open_source(spec, tools), folder, tools.source_limits, tools.registry, repository)
+    except NotFound as error:
+        raise messages.missing_source(spec.source_digest) from error
+    except InvalidInput as error:
+        raise messages.unfit_tree("fetch", error) from error
+    return replace(spec, source_digest=digest)
 
 
 def _read_source(spec: BuildSpec, tools: Tools) -> SourceFiles:
