@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,6 +21,8 @@ from paas.oci.trees import Entry
 
 GZIP_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 _PIECE = 1024 * 1024
+_PIECES = 4
+"""So many are under way at most: what a slow registry may cost in memory."""
 _GZIP = 31  # zlib's window bits for a gzip frame: no name, time 0
 
 
@@ -41,28 +45,41 @@ class _Compressor(Protocol):
 
 
 class TarCompressor:
-    """The bytes of one tar, as they come, to a compressed blob."""
+    """The bytes of one tar, as they come, to a compressed blob.
+
+    Compressing, hashing and the sink have a thread of their own: they take as long as reading a tar from an engine
+    does, and need no lock meanwhile. An error there is raised by a later `write`, or by `finish`.
+    """
 
     def __init__(self, sink: Callable[[bytes], object]) -> None:
         self._sink = sink
         self._compressor = _compressor()
         self._diff_id = hashlib.sha256()
         self._digest = hashlib.sha256()
-        self._pending = bytearray()
+        self._pending: list[bytes] = []
+        self._waiting = 0
         self._tar_bytes = 0
         self._size = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="layer")
+        self._under_way: deque[Future[None]] = deque()
+        self._is_broken = False
 
     def write(self, data: bytes) -> None:
-        """Take bytes of the tar."""
-        self._pending += data
-        while len(self._pending) >= _PIECE:
-            piece = bytes(self._pending[:_PIECE])
-            del self._pending[:_PIECE]
-            self._compress(piece)
+        """Take bytes of the tar. Raises what the sink raised."""
+        while self._waiting + len(data) >= _PIECE:
+            cut = _PIECE - self._waiting
+            self._hand_on(data[:cut])
+            data = data[cut:]
+        if data:
+            self._pending.append(data)
+            self._waiting += len(data)
 
     def finish(self, entries: int = 0) -> Layer:
-        """The tar is complete."""
-        self._compress(bytes(self._pending))
+        """The tar is complete. Raises what the sink raised."""
+        self._hand_on(b"")
+        while self._under_way:
+            self._under_way.popleft().result()
+        self._thread.shutdown()
         self._put(self._compressor.flush())
         return Layer(
             digest=Digest("sha256:" + self._digest.hexdigest()),
@@ -72,10 +89,22 @@ class TarCompressor:
             tar_bytes=self._tar_bytes,
         )
 
+    def _hand_on(self, last: bytes) -> None:
+        """All that waits, as one piece; at most a few are under way."""
+        piece = b"".join((*self._pending, last))
+        self._pending, self._waiting = [], 0
+        if len(self._under_way) == _PIECES:
+            self._under_way.popleft().result()
+        self._under_way.append(self._thread.submit(self._compress, piece))
+
     def _compress(self, piece: bytes) -> None:
+        if self._is_broken:
+            return
+        self._is_broken = True
         self._tar_bytes += len(piece)
         self._diff_id.update(piece)
         self._put(self._compressor.compress(piece))
+        self._is_broken = False
 
     def _put(self, data: bytes) -> None:
         if data:

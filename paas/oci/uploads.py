@@ -8,6 +8,7 @@ session; the blob must then be sent anew.
 from __future__ import annotations
 
 import contextlib
+import threading
 from types import TracebackType
 from typing import Self
 
@@ -23,7 +24,7 @@ _OCTETS = {"Content-Type": "application/octet-stream"}
 
 
 class Upload:
-    """A context: what is not committed at its end is cancelled. For one thread at a time."""
+    """A context: what is not committed at its end is cancelled. One thread writes; another may cancel."""
 
     def __init__(self, transport: Transport, repository: str) -> None:
         self._transport = transport
@@ -33,6 +34,7 @@ class Upload:
         self._location = ""
         self._sent = 0
         self._closed = False
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -44,12 +46,13 @@ class Upload:
 
     def write(self, data: bytes) -> None:
         """Take bytes; full pieces are sent. Raises Unavailable when the upload must start anew."""
-        if self._closed:
-            raise ValueError("the upload is over")
-        self._pending += data
-        while len(self._pending) >= _PIECE:
-            self._send_piece(bytes(self._pending[:_PIECE]))
-            del self._pending[:_PIECE]
+        with self._lock:
+            if self._closed:
+                raise ValueError("the upload is over")
+            self._pending += data
+            while len(self._pending) >= _PIECE:
+                self._send_piece(bytes(self._pending[:_PIECE]))
+                del self._pending[:_PIECE]
 
     def commit(self, digest: Digest) -> None:
         """The blob is complete and has this digest. Raises PaasError if the registry finds another."""
@@ -69,10 +72,11 @@ class Upload:
 
     def cancel(self) -> None:
         """Give up; the registry forgets what it has. It clears away old sessions itself if it cannot be told."""
-        if self._location and not self._closed:
-            with contextlib.suppress(PaasError):
-                cancel_session(self._transport, self._repository, self._location)
-        self._closed = True
+        with self._lock:
+            if self._location and not self._closed:
+                with contextlib.suppress(PaasError):
+                    cancel_session(self._transport, self._repository, self._location)
+            self._closed = True
 
     def _open(self) -> None:
         if not self._location:

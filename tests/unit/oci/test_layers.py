@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import random
 import tarfile
 import zlib
 
@@ -60,3 +61,19 @@ def test_zlib_gives_the_same_diff_id(monkeypatch: pytest.MonkeyPatch) -> None:
     slow, blob = write(BODY, [])
     assert slow.diff_id == fast.diff_id
     assert zlib.decompress(blob, 31) == gzip.decompress(blob)
+
+
+def test_what_the_sink_raises_reaches_the_writer_and_nothing_follows() -> None:
+    taken: list[bytes] = []
+
+    def full(data: bytes) -> None:
+        if taken:
+            raise OSError("full")
+        taken.append(data)
+
+    writer = LayerWriter(full)
+    body = random.Random(1).randbytes(40 * 1024 * 1024)
+    with pytest.raises(OSError, match="full"):
+        writer.add(Entry("big", "file", 0o644, len(body)), Chunks([body]))
+        writer.finish()
+    assert len(taken) == 1
