@@ -64,7 +64,7 @@ def _deploy(pusher: Pusher, update: Update, arrival: Arrival, say: Say, held: Ex
     for warning in commits.survey(objects, commit):
         say(warning)
     with commits.archive(objects, commit) as tar:
-        digest = sources.store(platform, target, tar)
+        digest = sources.store(platform, target.app_id, tar)
     push = Push(digest, update.ref, commit.id, commit.author, commit.message)
     build = builds.start(platform, pusher.actor, target, push)
     result = _follow(pusher, build.number, say)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from paas import programs
-from paas.errors import InvalidInput, PaasError
+from paas.errors import InvalidInput
 from paas.git import commands, hooks, pushes, repositories
 from paas.git.hook import DESCRIPTOR
 from paas.git.hooks import HookGone
@@ -104,15 +104,21 @@ class Session:
 
 def upload(settings: Settings, release: Callable[[], None], *arguments: str) -> Session:
     """Serve a fetch, or the refs' advertisement of either service."""
-    return _start(settings, list(arguments), {}, (), release, threading.Event(), is_kept=False)
+    with ExitStack() as undo:
+        undo.callback(release)
+        session = _start(settings, list(arguments), {}, (), release, threading.Event(), is_kept=False)
+        undo.pop_all()
+    return session
 
 
 def receive(pusher: Pusher, release: Callable[[], None]) -> Session:
     """Serve a push; its hook talks to a thread here."""
-    ours, theirs = socket.socketpair()
     repository = pusher.target.repository
-    with theirs, repositories.receiving(repository) as lock:
-        try:
+    with ExitStack() as undo:
+        undo.callback(release)
+        ours, theirs = socket.socketpair()
+        undo.callback(ours.close)
+        with theirs, repositories.receiving(repository) as lock:
             session = _start(
                 pusher.platform.settings,
                 ["receive-pack", "--stateless-rpc", str(repository)],
@@ -122,9 +128,7 @@ def receive(pusher: Pusher, release: Callable[[], None]) -> Session:
                 pusher.gone,
                 is_kept=True,
             )
-        except PaasError:
-            ours.close()
-            raise
+            undo.pop_all()
     threading.Thread(target=_answer_hook, args=(pusher, ours), name=f"push {pusher.target.app_id}", daemon=True).start()
     return session
 
@@ -139,8 +143,9 @@ def _start(
     *,
     is_kept: bool,
 ) -> Session:
-    errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process has ended
-    try:
+    """The started program. Where it does not start, the caller releases."""
+    with ExitStack() as undo:
+        errors = undo.enter_context(tempfile.TemporaryFile())
         process = programs.start(
             ["git", *arguments],
             cwd=settings.repositories,
@@ -150,10 +155,7 @@ def _start(
             pass_fds=pass_fds,
             memory=commands.MEMORY,
         )
-    except PaasError:
-        errors.close()
-        release()
-        raise
+        undo.pop_all()  # closed when the process has ended
     session = Session(process, errors, is_kept, release, ended)
     threading.Thread(target=session.drain, name=f"git {process.pid}", daemon=True).start()
     return session

@@ -52,14 +52,16 @@ def run(work: Callable[[Say], int], release: Callable[[], None]) -> Response:
         _put(lines, {"line": line}, gone)
 
     def body() -> None:
+        broken = Unavailable("the run broke off", hint="The platform's own log says why.")
+        last: dict[str, Any] = {"exit": broken.exit_code, "problem": broken}
         try:
-            last: dict[str, Any] = {"exit": work(say)}
+            last = {"exit": work(say)}
         except PaasError as error:
             last = {"exit": error.exit_code, "problem": error}
         finally:
             release()
-        if not gone.is_set():
-            _put(lines, last, gone)
+            if not gone.is_set():
+                _put(lines, last, gone)
 
     threading.Thread(target=body, name="run", daemon=True).start()
     first = _first(lines)
