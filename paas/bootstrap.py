@@ -9,11 +9,12 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from paas.actions import sources
-from paas.actions.platform import Platform
-from paas.core.builds import BuildResult, BuildSpec, Limits
+from paas.actions import build_settings, sources
+from paas.actions.platform import FetchGit, GitSource, Platform
+from paas.core.builds import BuildResult, BuildSettings, BuildSpec, Limits
+from paas.core.sources import GitLocation
 from paas.db.session import Database
 from paas.errors import NotFound
 from paas.jobs import CeleryJobs
@@ -36,6 +37,8 @@ KEYS, VAULT_KEY, INSTALLATION = "keys", "vault.key", "installation"
 ISSUER, AUDIENCE = "paas", "paas-registry"
 INDEXES = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "NPM_CONFIG_REGISTRY")
 """Another index may give other packages: part of a dependency layer's key."""
+GIT_BUILDER = "python"
+"""Its build image has git."""
 CHANGES = ArchiveLimits(max_bytes=16 * 1024 * MIB, max_entries=2_000_000)
 """Of what a build may add to an image."""
 
@@ -57,6 +60,7 @@ def build_platform(settings: Settings) -> Platform:
         build=_builder(settings, registry, open_sandboxes, open_imports),
         driver=open_driver,
         sandboxes=open_sandboxes,
+        fetch_git=_git_fetcher(settings, registry, open_sandboxes),
         now=lambda: datetime.now(UTC),
     )
 
@@ -191,17 +195,43 @@ def sandbox_settings(settings: Settings) -> SandboxSettings:
     return SandboxSettings({name: value for name, value in chosen.items() if value}, bundle)
 
 
+def build_limits(settings: Settings, wanted: BuildSettings) -> Limits:
+    """Of one build: what its app's owner set, up to the operator's maxima of now, else the operator's defaults."""
+    most = build_settings.maxima(settings)
+    return Limits(
+        seconds=min(wanted.timeout or settings.build_timeout, most.timeout),
+        memory=min(wanted.memory or settings.build_memory, most.memory),
+        cpus=min(wanted.cpus or settings.build_cpus, most.cpus),
+        processes=settings.build_processes,
+        disk=min(wanted.disk or settings.build_disk, most.disk),
+    )
+
+
+def _git_fetcher(settings: Settings, registry: Registry, sandboxes: Callable[[], Sandboxes]) -> FetchGit:
+    has_proxy = bool(settings.http_proxy or settings.https_proxy)
+
+    def fetch(
+        spec: BuildSpec,
+        location: GitLocation,
+        store: Callable[[IO[bytes]], str],
+        say: Say,
+        check: Callable[[], None],
+    ) -> GitSource:
+        from paas.builder import bases, catalog, git_source
+
+        base = bases.resolve(registry, catalog.load(settings.builders)[GIT_BUILDER]).build
+        image = f"{settings.registry_host}/{base.repository}@{base.digest}"
+        limits = build_limits(settings, spec.settings)
+        tools = git_source.GitTools(sandboxes(), image, limits, settings.git_hosts.split(), has_proxy, check)
+        return git_source.fetch(spec.id, location, tools, store, say)
+
+    return fetch
+
+
 def _builder(
     settings: Settings, registry: Registry, sandboxes: Callable[[], Sandboxes], imports: Callable[[], DockerImports]
 ) -> Callable[[BuildSpec, Say, Callable[[], None]], BuildResult]:
     given = sandbox_settings(settings).env
-    limits = Limits(
-        settings.build_timeout,
-        settings.build_memory,
-        settings.build_cpus,
-        settings.build_processes,
-        settings.build_disk,
-    )
 
     def build(spec: BuildSpec, say: Say, check: Callable[[], None]) -> BuildResult:
         from paas.builder import catalog, pipeline
@@ -211,7 +241,7 @@ def _builder(
             registry_host=settings.registry_host,
             sandboxes=sandboxes(),
             catalog=catalog.load(settings.builders),
-            limits=limits,
+            limits=build_limits(settings, spec.settings),
             source_limits=sources.limits(settings),
             check=check,
             dependency_max_age=settings.dependency_max_age,

@@ -87,6 +87,12 @@ class Driver(Protocol):
     def destroy(self, app_id: AppId) -> None:
         """No instance, one-off process or route of the app is left."""
 
+    def apps(self) -> frozenset[AppId]:
+        """Of which apps it holds anything: an instance, a one-off process, a route."""
+
+    def projects(self) -> frozenset[ProjectId]:
+        """Of which projects it holds anything: a network, or anything of an app."""
+
     def restore_routes(self, routes: Iterable[RouteSpec]) -> None:
         """Write the router's whole configuration anew from these hosts and the healthy instances."""
 
@@ -108,17 +114,49 @@ class Changes:
     deleted: tuple[str, ...] = ()
 
 
+def _go_on() -> None:
+    """Nobody wants it to end."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What one sandbox is given beyond its image and limits."""
+
+    check: Callable[[], None] = _go_on
+    """Asked all the time, also while its program is silent; what it raises ends the sandbox and leaves its methods."""
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Files in `/run/secrets` by name, in memory only, never among the changes."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Further paths at which a secret can be read: name of the secret by absolute path."""
+    user: str = ""
+    """`uid` or `uid:gid` that may read the secrets; empty: the default user."""
+    as_root: bool = False
+    """Root inside may do what package managers need: own, read and write every file of the image."""
+    starts: bool = True
+    """False: only for `put`, `read` and `changes`; the image need not hold any program then."""
+
+
+ORDINARY = Opening()
+
+
 class Sandbox(Protocol):
-    """An isolated container for untrusted code: no capabilities, no credentials, no engine socket."""
+    """An isolated container for untrusted code: no capabilities, no credentials, no engine socket.
+
+    Whatever its program does ends in a named failure: SandboxTimeout, SandboxOutOfMemory, or BuildFailed with the
+    reason DiskFull, TooManyProcesses or OutputTooLarge.
+    """
 
     def put(self, tar: Iterable[bytes], path: str) -> None:
         """Unpack a tar inside, below an absolute path."""
 
-    def run(self, argv: tuple[str, ...], env: Mapping[str, str], say: Say, user: str = "") -> int:
-        """Run a program, telling each line of its output; the exit code. Raises SandboxTimeout, SandboxOutOfMemory."""
+    def run(self, argv: tuple[str, ...], env: Mapping[str, str], say: Say, user: str = "", *, folder: str = "") -> int:
+        """Run a program (in a folder), telling each line of its output; the exit code."""
+
+    def read(self, path: str) -> Iterator[tuple[Entry, Reader]]:
+        """What lies at an absolute path, with paths from the root. Raises NotFound, BuildFailed."""
 
     def changes(self, ignored: tuple[str, ...]) -> Changes:
-        """What was changed against the image, without what lies below the ignored paths."""
+        """What was changed against the image, without what lies below the ignored paths. Its programs are frozen."""
 
     def close(self) -> None:
         """Nothing of it is left. May be called twice."""
@@ -127,11 +165,11 @@ class Sandbox(Protocol):
 class Sandboxes(Protocol):
     """Opens sandboxes."""
 
-    def open(self, image: str, limits: Limits, *, build_id: str) -> Sandbox:
+    def open(self, image: str, limits: Limits, *, build_id: str, opening: Opening = ORDINARY) -> Sandbox:
         """A started sandbox on an image (reference by digest, pulled if missing). Raises BuildFailed, Unavailable."""
 
-    def sweep(self, keep: frozenset[str]) -> int:
-        """Remove own sandboxes of all builds but these; how many."""
+    def sweep(self, running: Callable[[], frozenset[str]]) -> int:
+        """Remove own sandboxes of all builds but those that run; how many. Asks only after it has listed them."""
 
 
 class JobName(StrEnum):

@@ -45,11 +45,21 @@ class Settings:
     pip_index_url: str = _setting("", "Python package index of the sandboxes")
     npm_registry: str = _setting("", "npm registry of the sandboxes")
     build_concurrency: int = _setting(2, "Builds that run at the same time")
+    builds_per_project: int = _setting(2, "Builds of one project at the same time, where it has no limit of its own")
+    builds_per_app: int = _setting(2, "Builds of one app at the same time, where its run policy is Parallel")
+    builds_kept: int = _setting(20, "Succeeded and failed builds that stay in an app's history, of each")
+    deploy_concurrency: int = _setting(4, "Releases that are deployed at the same time")
+    deploys_per_project: int = _setting(2, "Releases of one project that are deployed at the same time")
     build_timeout: int = _setting(1200, "Seconds after which a build is stopped")
     build_memory: int = _setting(2048 * MIB, "Memory of a sandbox, in bytes")
     build_cpus: int = _setting(2, "CPUs of a sandbox")
     build_processes: int = _setting(1024, "Processes and threads of a sandbox")
     build_disk: int = _setting(10240 * MIB, "What a sandbox may write, in bytes")
+    build_timeout_max: int = _setting(7200, "Most seconds that an app's owner may give its builds")
+    build_memory_max: int = _setting(4096 * MIB, "Most memory that an app's owner may give its builds, in bytes")
+    build_cpus_max: int = _setting(4, "Most CPUs that an app's owner may give its builds")
+    build_disk_max: int = _setting(20480 * MIB, "Most that an app's owner may let its builds write, in bytes")
+    git_hosts: str = _setting("", "Own forges: hosts (or HOST:PORT) that builds may fetch from at private addresses")
     dockerfile_builds: str = _setting("on", "on or off: whether sources may be built by their own Dockerfile")
     image_registries: str = _setting(
         "docker.io quay.io ghcr.io registry.access.redhat.com", "Registries that images may be imported from"
@@ -61,10 +71,12 @@ class Settings:
     instance_memory: int = _setting(512 * MIB, "Memory of an instance, in bytes")
     instance_processes: int = _setting(512, "Processes and threads of an instance")
     health_timeout: int = _setting(60, "Seconds a new instance has to become healthy")
+    health_timeout_max: int = _setting(600, "Most seconds that an app's own health check may ask for")
     drain_timeout: int = _setting(30, "Seconds an old instance has to finish its requests")
     dependency_max_age: int = _setting(7 * 86400, "Seconds after which unpinned dependencies are resolved anew")
     lease_seconds: int = _setting(15, "Seconds without a heartbeat after which work is taken over")
     event_days: int = _setting(14, "Days an app's log lines are kept")
+    log_rate: int = _setting(500, "Lines a second of an app's instances that are kept; ten times that in a burst")
 
     @property
     def run_folder(self) -> Path:

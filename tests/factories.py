@@ -30,7 +30,7 @@ class NoSandboxes:
     def open(self, image: str, limits: object, *, build_id: str) -> Sandbox:
         raise AssertionError("no sandbox is expected here")
 
-    def sweep(self, keep: frozenset[str]) -> int:
+    def sweep(self, running: Callable[[], frozenset[str]]) -> int:
         return 0
 
 

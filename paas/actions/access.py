@@ -145,6 +145,17 @@ def authenticate(platform: Platform, token: str) -> Actor:
     return Actor(row.user.id, row.user.name, row.user.is_admin, row.id)
 
 
+def check_still(session: Session, actor: Actor, now: datetime) -> None:
+    """For what goes on for long: raises Unauthenticated where the user or the token is no longer good."""
+    user = session.get(User, actor.user_id)
+    token = session.get(Token, actor.token_id) if actor.token_id else None
+    ended = actor.token_id and (token is None or (token.expires_at and token.expires_at <= now))
+    if user is None or user.is_disabled or ended:
+        raise Unauthenticated("the token is not valid any more", hint="Log in with `paasctl login`.")
+    if actor.is_admin and not user.is_admin:
+        raise Unauthenticated("you are no platform admin any more", hint="Ask again with the rights you have now.")
+
+
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session, joinedload
 
 from paas.actions import access
@@ -130,6 +131,18 @@ def delete(platform: Platform, actor: Actor, project: str, name: str) -> None:
             raise NotFound(f"there is no app {name[:60]!r} in {project!r}", hint="List them with `paasctl apps list`.")
         app.is_deleting = True
         app_id = app.id
+        _take_over(session, app_id)
+    _remove(platform, app_id)
+
+
+def _take_over(session: Session, app_id: str) -> None:
+    """Whoever builds or deploys the app has lost it from here on, and nobody begins anew."""
+    for model in (Build, Release):
+        held = update_rows(model).where(model.app_id == app_id, model.lease_until.is_not(None))
+        session.execute(held.values(fence=model.fence + 1, lease_until=None))
+
+
+def _remove(platform: Platform, app_id: str) -> None:
     platform.driver().destroy(AppId(app_id))
     shutil.rmtree(platform.settings.repositories / f"{app_id}.git", ignore_errors=True)
     with platform.db.write() as session:
@@ -137,6 +150,15 @@ def delete(platform: Platform, actor: Actor, project: str, name: str) -> None:
         if row:
             session.query(Release).filter(Release.app_id == app_id).delete()
             session.delete(row)
+    platform.driver().destroy(AppId(app_id))  # once more: a deploy may have been in the middle of a step
+
+
+def finish_deletes(platform: Platform) -> None:
+    """Remove the rest of apps whose removal was cut off."""
+    with platform.db.read() as session:
+        app_ids = list(session.scalars(select(App.id).where(App.is_deleting.is_(True))))
+    for app_id in app_ids:
+        _remove(platform, app_id)
 
 
 def _info(settings: Settings, session: Session, app: App) -> AppInfo:

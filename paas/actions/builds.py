@@ -7,30 +7,48 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from paas.actions import apps, events
+from paas.actions import apps, build_queue, events
 from paas.actions.access import Actor
 from paas.actions.platform import Platform
 from paas.actions.pushes import PushTarget
 from paas.core import builds
-from paas.core.builds import Event, State
+from paas.core.builds import Event, RunPolicy, State, Strategy
 from paas.core.permissions import Permission
 from paas.db.models import App, Build, Release, User
 from paas.errors import BuildFailed, Conflict, NotFound
 from paas.ports import JobName
 
+SOURCES = ("push", "directory", "git", "image")
+
 
 @dataclass(frozen=True)
 class Push:
-    """What a push of the deploy branch brought."""
+    """The source of a build: what a push of the deploy branch brought, or where else it comes from."""
 
     source_digest: str
-    ref: str
-    commit: str
-    author: str
-    message: str
+    ref: str = ""
+    commit: str = ""
+    author: str = ""
+    message: str = ""
+    kind: str = "push"
+    """One of `SOURCES`."""
+    location: str = ""
+    """A repository's URL or an image's reference, without credentials."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why it is built, and how."""
+
+    trigger: str = "push"
+    """push, config, builder, webhook, manual"""
+    message: str = ""
+    no_cache: bool = False
+    settings: Mapping[str, Any] | None = None
+    """Of an earlier build; None: the app's present ones."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +56,9 @@ class BuildInfo:
     number: int
     state: str
     trigger: str
+    trigger_message: str
+    source_kind: str
+    source_location: str
     commit: str
     ref: str
     author: str
@@ -50,6 +71,9 @@ class BuildInfo:
     """Why it is still queued."""
     image: str
     builder: str
+    strategy: str
+    settings: Mapping[str, Any]
+    no_cache: bool
     ledger: list[Any]
     stages: Mapping[str, int]
     reason: str
@@ -59,82 +83,124 @@ class BuildInfo:
     release: str | None
 
 
-def start(platform: Platform, actor: Actor, target: PushTarget, push: Push) -> BuildInfo:
-    """Queue a build of a stored source."""
+def start(platform: Platform, actor: Actor, target: PushTarget, push: Push, cause: Cause | None = None) -> BuildInfo:
+    """Queue a build of a stored source, or of one that the worker fetches."""
     with platform.db.write() as session:
         app = apps.find(session, actor, Permission.app_deploy, target.project, target.app)
-        build = _queue(platform, session, app, actor, push, "push")
-        info = _info(session, build)
-    _enqueue(platform, build)
+        build = queue(platform, session, app, actor.user_id, push, cause or Cause())
+        info = _info(platform, session, build)
+    announce(platform, build)
     return info
 
 
-def rebuild(platform: Platform, actor: Actor, project: str, app: str) -> BuildInfo:
-    """Build the last source again. Raises Conflict where nothing was ever pushed."""
+def rebuild(
+    platform: Platform, actor: Actor, project: str, app: str, number: int | None = None, *, no_cache: bool = False
+) -> BuildInfo:
+    """Build a source again, by default the last one, with the app's present settings. Raises Conflict, NotFound."""
     with platform.db.write() as session:
         row = apps.find(session, actor, Permission.app_deploy, project, app)
-        last = session.scalar(select(Build).where(Build.app_id == row.id).order_by(Build.number.desc()).limit(1))
-        if last is None:
-            raise Conflict("there is nothing to build yet", hint="Push first: git push paas main")
-        push = Push(last.source_digest, last.ref, last.commit, last.commit_author, last.commit_message)
-        build = _queue(platform, session, row, actor, push, "manual")
-        info = _info(session, build)
-    _enqueue(platform, build)
+        origin = _find(session, row, number) if number else _last(session, row)
+        message = f"the source of build {origin.number} again"
+        build = queue(platform, session, row, actor.user_id, _push(origin), Cause("manual", message, no_cache))
+        info = _info(platform, session, build)
+    announce(platform, build)
     return info
 
 
-def _queue(platform: Platform, session: Session, app: App, actor: Actor, push: Push, trigger: str) -> Build:
+def retry(platform: Platform, actor: Actor, project: str, app: str, number: int) -> BuildInfo:
+    """The same once more: source and settings of an ended build. Raises Conflict while it goes on."""
+    with platform.db.write() as session:
+        row = apps.find(session, actor, Permission.app_deploy, project, app)
+        origin = _find(session, row, number)
+        if not State(origin.state).is_final:
+            raise Conflict(f"build {number} is {origin.state}", hint="Wait for its end, or cancel it first.")
+        cause = Cause("manual", f"retry of build {number}", origin.no_cache, origin.settings)
+        build = queue(platform, session, row, actor.user_id, _push(origin), cause)
+        info = _info(platform, session, build)
+    announce(platform, build)
+    return info
+
+
+def _last(session: Session, app: App) -> Build:
+    last = session.scalar(select(Build).where(Build.app_id == app.id).order_by(Build.number.desc()).limit(1))
+    if last is None:
+        raise Conflict("there is nothing to build yet", hint="Push first: git push paas main")
+    return last
+
+
+def _push(origin: Build) -> Push:
+    return Push(
+        origin.source_digest,
+        origin.ref,
+        origin.commit,
+        origin.commit_author,
+        origin.commit_message,
+        origin.source_kind,
+        origin.source_location,
+    )
+
+
+def queue(platform: Platform, session: Session, app: App, created_by: str | None, push: Push, cause: Cause) -> Build:
+    """A queued build, in the caller's transaction; `announce` it after the commit."""
     app.last_build += 1
+    settings = dict(app.build_settings if cause.settings is None else cause.settings)
+    if push.kind == "image":
+        settings["strategy"] = Strategy.image
     build = Build(
         app_id=app.id,
         number=app.last_build,
         state=State.queued,
-        trigger=trigger,
+        trigger=cause.trigger,
+        trigger_message=cause.message[:300],
+        source_kind=push.kind,
+        source_location=push.location,
         source_digest=push.source_digest,
+        settings=settings,
+        no_cache=cause.no_cache,
         ref=push.ref[:255],
         commit=push.commit,
         commit_author=push.author[:200],
         commit_message=push.message[:500],
-        created_by=actor.user_id,
+        created_by=created_by,
         created_at=platform.now(),
         ledger=[],
         stages={},
+        facts={},
         fence=0,
     )
     session.add(build)
     session.flush()
-    who = f"Build {build.number} of {push.commit[:8] or 'the last source'} queued by {actor.name}"
-    events.write(session, app.id, source(build), [f"-----> {who}"], platform.now())
-    waiting = _waiting(session, build)
-    if waiting:
-        events.write(session, app.id, source(build), [f"       Waiting: {waiting}"], platform.now())
+    _tell_queued(platform, session, build)
+    if settings.get("run_policy") == RunPolicy.serial_latest_only:
+        _take_place(platform, session, build)
+    build_queue.tell_one(platform, session, build, build_queue.waiting(platform, session).get(build.id, ""))
     return build
+
+
+def _tell_queued(platform: Platform, session: Session, build: Build) -> None:
+    user = session.get(User, build.created_by) if build.created_by else None
+    what = build.commit[:8] or build.source_location or "the last source"
+    line = f"-----> Build {build.number} of {what} queued by {user.name if user else 'the platform'}"
+    why = f" ({build.trigger_message})" if build.trigger_message else ""
+    events.write(session, build.app_id, source(build), [line + why], platform.now())
+
+
+def _take_place(platform: Platform, session: Session, build: Build) -> None:
+    """SerialLatestOnly: whoever still waits behind the running one gives way."""
+    older = (Build.app_id == build.app_id, Build.state == State.queued, Build.number < build.number)
+    for other in session.scalars(select(Build).where(*older)):
+        error = BuildFailed(f"build {build.number} takes its place", reason="CancelledBuild", stage="")
+        record_failure(platform, session, other, Event.cancel, error, [])
 
 
 def source(build: Build) -> str:
     return f"build/{build.number}"
 
 
-def _enqueue(platform: Platform, build: Build) -> None:
+def announce(platform: Platform, build: Build) -> None:
+    """After the commit: tell the readers, wake a worker."""
     platform.signals.notify(build.app_id)
     platform.jobs.enqueue(JobName.builds_run, build.id)
-
-
-def _waiting(session: Session, build: Build) -> str:
-    """Why a queued build does not run yet; empty: it may run at once."""
-    if build.state != State.queued:
-        return ""
-    earlier = (Build.app_id == build.app_id, Build.number < build.number)
-    number = session.scalar(select(func.min(Build.number)).where(*earlier, Build.state.in_(OPEN)))
-    if number:
-        return f"build {number} of this app comes first"
-    ahead = session.scalar(
-        select(func.count(Build.id)).where(Build.state.in_(OPEN), Build.created_at < build.created_at)
-    )
-    return f"{ahead} builds of other apps are running or queued before it" if ahead else ""
-
-
-OPEN = (State.queued, State.running)
 
 
 def cancel(platform: Platform, actor: Actor, project: str, app: str, number: int) -> BuildInfo:
@@ -148,7 +214,10 @@ def cancel(platform: Platform, actor: Actor, project: str, app: str, number: int
         if build.state == State.queued:
             error = BuildFailed("the build was cancelled", reason="CancelledBuild", stage="")
             record_failure(platform, session, build, Event.cancel, error, [])
-        return _info(session, build)
+        info = _info(platform, session, build)
+    platform.signals.notify(build.app_id)
+    build_queue.tell(platform)
+    return info
 
 
 def record_failure(
@@ -172,12 +241,13 @@ def list_all(
         query = select(Build).where(Build.app_id == row.id).order_by(Build.number.desc()).limit(min(limit, 200))
         if before is not None:
             query = query.where(Build.number < before)
-        return [_info(session, build) for build in session.scalars(query)]
+        return [_info(platform, session, build) for build in session.scalars(query)]
 
 
 def get(platform: Platform, actor: Actor, project: str, app: str, number: int) -> BuildInfo:
     with platform.db.read() as session:
-        return _info(session, _find(session, apps.find(session, actor, Permission.app_view, project, app), number))
+        row = apps.find(session, actor, Permission.app_view, project, app)
+        return _info(platform, session, _find(session, row, number))
 
 
 def _find(session: Session, app: App, number: int) -> Build:
@@ -187,13 +257,17 @@ def _find(session: Session, app: App, number: int) -> Build:
     return build
 
 
-def _info(session: Session, build: Build) -> BuildInfo:
+def _info(platform: Platform, session: Session, build: Build) -> BuildInfo:
     release = session.scalar(select(Release.number).where(Release.build_id == build.id))
     user = session.get(User, build.created_by) if build.created_by else None
+    is_queued = build.state == State.queued
     return BuildInfo(
         number=build.number,
         state=build.state,
         trigger=build.trigger,
+        trigger_message=build.trigger_message,
+        source_kind=build.source_kind,
+        source_location=build.source_location,
         commit=build.commit,
         ref=build.ref,
         author=build.commit_author,
@@ -202,14 +276,17 @@ def _info(session: Session, build: Build) -> BuildInfo:
         created_at=build.created_at,
         started_at=build.started_at,
         finished_at=build.finished_at,
-        waiting=_waiting(session, build),
+        waiting=build_queue.waiting(platform, session).get(build.id, "") if is_queued else "",
         image=build.image or "",
         builder=build.builder or "",
+        strategy=build.strategy,
+        settings=build.settings,
+        no_cache=build.no_cache,
         ledger=build.ledger,
         stages=build.stages,
         reason=build.reason or "",
         stage=build.stage or "",
-        error=build.message or "",
+        error=build.message if State(build.state).is_final else "",
         hint=build.hint or "",
         release=f"v{release}" if release else None,
     )

@@ -6,109 +6,94 @@ has switched, the release is live whatever happens to the old instances: `repair
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from paas.actions import apps, events, leases, projects, releases
-from paas.actions.events import Story
+from paas.actions import apps, deploy_queue, events, leases, projects, releases
 from paas.actions.leases import Lease
 from paas.actions.platform import Platform
-from paas.core import builds
+from paas.actions.stories import Story
 from paas.core import releases as core
 from paas.core.names import AppId, ProjectId, ReleaseId
 from paas.core.processes import HealthCheck
 from paas.core.releases import DeploySpec, Event, ProcessSpec, State, Step
 from paas.db.models import App, Release
 from paas.errors import DeployFailed, LostLease, PaasError, Unavailable
-from paas.ports import Driver, JobName, RunSpec, Say
+from paas.ports import Driver, RunSpec, Say
 
+log = logging.getLogger(__name__)
 RELEASE_PHASE_SECONDS = 1800
-MAX_ATTEMPTS = builds.MAX_ATTEMPTS
 
 
 def deploy(platform: Platform, release_id: str) -> None:
     """Bring one release to life, if it is its turn. Safe to call twice, anywhere, any time."""
-    fence = _claim(platform, release_id)
+    fence = deploy_queue.claim(platform, release_id)
     if fence is None:
         return
-    with leases.hold(platform, Release, release_id, fence) as lease:
-        try:
-            app_id = _deploy(platform, release_id, lease)
-        except LostLease:
-            return  # somebody else has it: change nothing
-    platform.signals.notify(app_id)
-    for following in pending(platform, app_id):
-        platform.jobs.enqueue(JobName.releases_deploy, following)
+    kept = leases.work(
+        platform,
+        Release,
+        release_id,
+        fence,
+        lambda lease: _deploy(platform, release_id, lease),
+        lambda *told: _crash(platform, *told),
+    )
+    if kept:
+        deploy_queue.hand_out(platform)
 
 
-def pending(platform: Platform, app_id: str | None = None) -> list[str]:
-    """Ids of the newest pending release of each app."""
-    with platform.db.read() as session:
-        query = select(Release.app_id, Release.id).where(Release.state == State.pending).order_by(Release.number)
-        if app_id:
-            query = query.where(Release.app_id == app_id)
-        return list(dict(session.execute(query).all()).values())
-
-
-def _claim(platform: Platform, release_id: str) -> int | None:
-    """One at a time per app, the newest first: it supersedes older pending ones, since it holds all they held."""
-    now = platform.now()
-    with platform.db.write() as session:
-        release = session.get(Release, release_id)
-        if release is None or release.state != State.pending:
-            return None
-        busy = select(Release.id).where(Release.app_id == release.app_id, Release.lease_until >= now)
-        newer = select(Release.id).where(
-            Release.app_id == release.app_id, Release.state == State.pending, Release.number > release.number
-        )
-        live = apps.current_release(session, release.app_id)
-        if live and live.number > release.number:
-            releases.record_end(platform, session, release, Event.supersede, None)
-            return None
-        if session.scalar(busy.limit(1)) or session.scalar(newer.limit(1)):
-            return None
-        older = Release.state == State.pending, Release.app_id == release.app_id, Release.number < release.number
-        for other in session.scalars(select(Release).where(*older)):
-            events.write(session, other.app_id, releases.source(other), [f"       v{release.number} is newer"], now)
-            releases.record_end(platform, session, other, Event.supersede, None)
-        release.state = core.advance(State(release.state), Event.claim)
-        release.attempts += 1
-        return leases.take(platform, release)
-
-
-def _deploy(platform: Platform, release_id: str, lease: Lease) -> str:
-    spec, command, phase = _read(platform, release_id)
+def _deploy(platform: Platform, release_id: str, lease: Lease) -> None:
+    due = _read(platform, release_id)
+    spec = due.spec
     driver = platform.driver()
     try:
+        driver.ensure_project(spec.project_id, due.subnet)
         with Story(platform, spec.app_id, f"release/{spec.number}", lease.guard) as story:
             story.say(f"-----> Deploying v{spec.number}")
-            if command:
-                _release_phase(platform, lease, spec, tuple(command), phase, story.say)
+            if due.command:
+                _release_phase(platform, lease, due, story.say)
             _apply_all(driver, spec, lease, story.say)
         _succeed(platform, lease)
     except DeployFailed as error:
-        _abandon(driver, spec, lease)
-        _fail(platform, lease, error)
+        left = _abandon(driver, spec, lease)
+        _fail(platform, lease, error, left)
     except Unavailable as error:
         _put_back(platform, lease, error)
-    return spec.app_id
+    platform.signals.notify(spec.app_id)
 
 
-def _read(platform: Platform, release_id: str) -> tuple[DeploySpec, list[str], str]:
-    """The spec, the release phase's command where it is due, and how far that phase is."""
+@dataclass(frozen=True)
+class _Due:
+    """What is to be deployed."""
+
+    spec: DeploySpec
+    subnet: str
+    command: tuple[str, ...]
+    """The release phase's, where it is due."""
+    phase: str
+    """How far that is."""
+
+
+def _read(platform: Platform, release_id: str) -> _Due:
     with platform.db.read() as session:
-        release = session.get_one(Release, release_id)
+        release = session.get(Release, release_id)
+        if release is None:
+            raise LostLease  # its app was removed meanwhile
         app = session.get_one(App, release.app_id, options=[joinedload(App.project)])
-        platform.driver().ensure_project(
-            ProjectId(app.project_id), projects.subnet(platform.settings, app.project.subnet)
-        )
         live = apps.current_release(session, app.id)
         is_due = release.trigger != "rollback" and not (live and live.image == release.image)
-        return spec_of(platform, app, release), release.release_command if is_due else [], release.release_phase
+        return _Due(
+            spec_of(platform, app, release),
+            projects.subnet(platform.settings, app.project.subnet),
+            tuple(release.release_command) if is_due else (),
+            release.release_phase,
+        )
 
 
 def spec_of(platform: Platform, app: App, release: Release) -> DeploySpec:
@@ -122,22 +107,24 @@ def spec_of(platform: Platform, app: App, release: Release) -> DeploySpec:
         project=app.project.name,
         image=apps.image_reference(platform.settings, app.id, release.image),
         env=releases.config_of(platform, release),
-        processes=tuple(_process(name, spec) for name, spec in sorted(release.processes.items())),
+        processes=tuple(_process(platform, name, spec) for name, spec in sorted(release.processes.items())),
         hosts=(app.host,),
     )
 
 
-def _process(name: str, spec: Mapping[str, Any]) -> ProcessSpec:
-    return ProcessSpec(name, tuple(spec["command"]), spec["count"], HealthCheck(**spec["check"]), routed=name == "web")
+def _process(platform: Platform, name: str, spec: Mapping[str, Any]) -> ProcessSpec:
+    check = HealthCheck(**spec["check"])
+    most = max(platform.settings.health_timeout_max, platform.settings.health_timeout)
+    check = replace(check, timeout=min(check.timeout, most), uptime=min(check.uptime, most))
+    return ProcessSpec(name, tuple(spec["command"]), spec["count"], check, routed=name == "web")
 
 
-def _release_phase(
-    platform: Platform, lease: Lease, spec: DeploySpec, command: tuple[str, ...], phase: str, say: Say
-) -> None:
+def _release_phase(platform: Platform, lease: Lease, due: _Due, say: Say) -> None:
     """Run the Procfile's `release:` once, in the new image with the new config. Raises DeployFailed."""
-    if phase == "done":
+    spec, command = due.spec, due.command
+    if due.phase == "done":
         return
-    if phase == "running":
+    if due.phase == "running":
         raise DeployFailed(
             "the release phase was cut off by a lost worker, and is not run twice by itself",
             reason="ReleasePhaseInterrupted",
@@ -176,8 +163,7 @@ def run_spec(spec: DeploySpec, run_id: str, command: tuple[str, ...]) -> RunSpec
 
 def _mark_phase(platform: Platform, lease: Lease, phase: str) -> None:
     with platform.db.write() as session:
-        release = lease.guard(session)
-        assert isinstance(release, Release)
+        release = cast(Release, lease.guard(session))
         release.release_phase = phase
 
 
@@ -216,9 +202,9 @@ def _told(step: Step, seconds: float) -> str:
 
 def _succeed(platform: Platform, lease: Lease) -> None:
     with platform.db.write() as session:
-        release = lease.guard(session)
-        assert isinstance(release, Release)
+        release = cast(Release, lease.guard(session))
         _supersede_live(session, release)
+        release.message = ""  # why an earlier try was put back
         releases.record_end(platform, session, release, Event.succeed, None)
 
 
@@ -230,62 +216,40 @@ def _supersede_live(session: Session, release: Release) -> None:
         other.lease_until = None
 
 
-def _abandon(driver: Driver, spec: DeploySpec, lease: Lease) -> None:
-    """Remove what the failed release started."""
+def _abandon(driver: Driver, spec: DeploySpec, lease: Lease) -> str:
+    """Remove what the failed release started; what kept that from being done, which must not hide why it failed."""
     lease.check()
-    for step in core.abandon(spec.release_id, driver.observe(spec.app_id)):
-        driver.apply(spec.app_id, step)
+    try:
+        for step in core.abandon(spec.release_id, driver.observe(spec.app_id)):
+            driver.apply(spec.app_id, step)
+    except LostLease:
+        raise
+    except PaasError as error:
+        log.warning("release %s is not cleared away: %s", spec.release_id, error)
+        return error.message
+    return ""
 
 
-def _fail(platform: Platform, lease: Lease, error: DeployFailed) -> None:
+def _fail(platform: Platform, lease: Lease, error: DeployFailed, left: str) -> None:
     with platform.db.write() as session:
-        release = lease.guard(session)
-        assert isinstance(release, Release)
+        release = cast(Release, lease.guard(session))
         lines = [f"       {line}" for line in error.facts.get("lines", [])]
+        if left:
+            lines.append(f" !     What it started could not be removed yet: {left}")
         events.write(session, release.app_id, releases.source(release), lines, platform.now())
         releases.record_end(platform, session, release, Event.fail, error)
 
 
 def _put_back(platform: Platform, lease: Lease, error: Unavailable) -> None:
     with platform.db.write() as session:
-        release = lease.guard(session)
-        assert isinstance(release, Release)
-        _retry_or_fail(platform, session, release, error.message, "PlatformUnavailable")
+        release = cast(Release, lease.guard(session))
+        deploy_queue.retry_or_fail(platform, session, release, error.message, "PlatformUnavailable")
 
 
-def _retry_or_fail(platform: Platform, session: Session, release: Release, why: str, reason: str) -> None:
-    if release.attempts >= MAX_ATTEMPTS:
-        failed = DeployFailed(
-            f"{why}, {release.attempts} times", reason=reason, stage="deploy", hint="Deploy again later."
-        )
-        releases.record_end(platform, session, release, Event.fail, failed)
-        return
-    release.state = core.advance(State(release.state), Event.lose)
-    release.lease_until = None
-    release.fence += 1
-    line = f" !     {why}: trying again (attempt {release.attempts + 1} of {MAX_ATTEMPTS})"
-    events.write(session, release.app_id, releases.source(release), [line], platform.now())
-
-
-def crash(platform: Platform, release_id: str, message: str) -> None:
-    """End a release whose deploy raised something unexpected; called by the worker's boundary."""
+def _crash(platform: Platform, lease: Lease, message: str) -> None:
+    """End a release whose deploy raised something unexpected."""
+    error = DeployFailed(message, reason="GenericDeployFailed", stage="deploy", hint="The worker's log says more.")
     with platform.db.write() as session:
-        release = session.get(Release, release_id)
-        if release is None or release.state != State.deploying:
-            return
-        error = DeployFailed(message, reason="GenericDeployFailed", stage="deploy", hint="The worker's log says more.")
+        release = cast(Release, lease.guard(session))
         releases.record_end(platform, session, release, Event.fail, error)
     platform.signals.notify(release.app_id)
-
-
-def recover(platform: Platform) -> None:
-    """Put back releases whose worker was lost, and hand out what is pending."""
-    with platform.db.write() as session:
-        lost = select(Release).where(Release.state == State.deploying, Release.lease_until < platform.now())
-        rows = list(session.scalars(lost))
-        for release in rows:
-            _retry_or_fail(platform, session, release, "the worker was lost", "WorkerLost")
-    for release in rows:
-        platform.signals.notify(release.app_id)
-    for release_id in pending(platform):
-        platform.jobs.enqueue(JobName.releases_deploy, release_id)

@@ -6,24 +6,25 @@ Whoever reads (push output, paasctl, API) reads the same rows. A signal only say
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from types import TracebackType
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from paas.actions import apps
+from paas.actions import access, apps
 from paas.actions.access import Actor
 from paas.actions.platform import Platform
 from paas.core.permissions import Permission
 from paas.db.models import App, Event
-from paas.errors import InvalidInput, NotFound, PaasError
+from paas.errors import InvalidInput
 
 MAX_TEXT = 16 * 1024
 MAX_PAGE = 1000
+CHECK_SECONDS = 3.0
+FORGET_BATCH = 5000
 SOURCE = re.compile(r"[a-z]+(/[a-z0-9][-a-z0-9.]*)?")
 
 
@@ -113,17 +114,30 @@ def _info(row: Event) -> EventInfo:
 
 
 def follow(
-    platform: Platform, actor: Actor, project: str, app: str, query: Query, until: str = "", heartbeat: float = 15
+    platform: Platform,
+    actor: Actor,
+    project: str,
+    app: str,
+    query: Query,
+    until: str = "",
+    *,
+    heartbeat: float = 15,
+    check_every: float = CHECK_SECONDS,
 ) -> Iterator[EventInfo | None]:
     """Lines as they come; None as a heartbeat. Ends after the end event of the source `until`.
 
-    The actor's right is asked again with every page, so a removed member's stream ends. Raises NotFound then.
+    The actor's role is asked with every page and the token every few seconds, so the stream of a removed member or
+    a revoked token ends. Raises NotFound, Unauthenticated then.
     """
     with platform.db.read() as session:
         app_id = apps.find(session, actor, Permission.app_logs, project, app).id
-    quiet = 0.0
+    quiet, checked = 0.0, time.monotonic()
     while True:
         seen = platform.signals.seen(app_id)
+        if time.monotonic() - checked >= check_every:
+            checked = time.monotonic()
+            with platform.db.read() as session:
+                access.check_still(session, actor, platform.now())
         found = page(platform, actor, project, app, query)
         for item in found.items:
             yield item
@@ -138,81 +152,23 @@ def follow(
             platform.signals.wait(app_id, seen, 1.0)
 
 
-def forget_old(platform: Platform) -> None:
-    """Remove lines that are past their days, a bounded number at a time."""
+def forget_old(platform: Platform, batch: int = FORGET_BATCH) -> None:
+    """Remove lines that are past their days, all of them, in batches that hold up nobody."""
     limit = platform.now() - timedelta(days=platform.settings.event_days)
+    with platform.db.read() as session:
+        last = select(Event.app_id, func.max(Event.number)).where(Event.at < limit).group_by(Event.app_id)
+        doomed = session.execute(last).all()
+    for app_id, number in doomed:
+        while _forget_batch(platform, app_id, number, batch):
+            pass
+
+
+def _forget_batch(platform: Platform, app_id: str, last: int, batch: int) -> bool:
+    """Remove the first lines of an app up to `last`; are there more?"""
+    mine = (Event.app_id == app_id, Event.number <= last)
     with platform.db.write() as session:
-        old = select(Event.app_id, Event.number).where(Event.at < limit).limit(5000)
-        for app_id, number in session.execute(old).all():
-            session.execute(delete(Event).where(Event.app_id == app_id, Event.number == number))
-
-
-class Story:
-    """Tells lines of one source. They are stored in batches, at most `DELAY` seconds late, in order.
-
-    `guard` runs in the transaction of every batch: it raises where the teller has lost its lease,
-    and then nothing is stored and the next `say` raises the same.
-    """
-
-    DELAY = 0.05
-    MOST = 500
-
-    def __init__(self, platform: Platform, app_id: str, source: str, guard: Callable[[Session], object]) -> None:
-        self._platform, self._app_id, self._source, self._guard = platform, app_id, source, guard
-        self._lines: list[str] = []
-        self._wake = threading.Condition()
-        self._closed = False
-        self._error: PaasError | None = None
-        self._thread = threading.Thread(target=self._write, name=f"story {source}", daemon=True)
-
-    def __enter__(self) -> Story:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def say(self, line: str) -> None:
-        """Tell one line. Raises what storing an earlier one raised."""
-        with self._wake:
-            if self._error:
-                raise self._error
-            while len(self._lines) >= self.MOST and not self._error:
-                self._wake.wait(1)
-            self._lines.append(line)
-            self._wake.notify_all()
-
-    def close(self) -> None:
-        """Store what is left."""
-        with self._wake:
-            self._closed = True
-            self._wake.notify_all()
-        self._thread.join(timeout=60)
-
-    def _write(self) -> None:
-        while True:
-            with self._wake:
-                while not self._lines and not self._closed:
-                    self._wake.wait()
-                if not self._closed:
-                    self._wake.wait(self.DELAY)
-                lines, self._lines = self._lines, []
-                self._wake.notify_all()
-                if not lines and self._closed:
-                    return
-            try:
-                self._store(lines)
-            except PaasError as error:
-                with self._wake:
-                    self._error = error
-                    self._wake.notify_all()
-                return
-
-    def _store(self, lines: list[str]) -> None:
-        with self._platform.db.write() as session:
-            self._guard(session)
-            if write(session, self._app_id, self._source, lines, self._platform.now()) is None:
-                raise NotFound("the app is gone")
-        self._platform.signals.notify(self._app_id)
+        first = session.scalar(select(func.min(Event.number)).where(*mine))
+        if first is None:
+            return False
+        session.execute(delete(Event).where(*mine, Event.number < first + batch))
+    return first + batch <= last

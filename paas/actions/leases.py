@@ -6,21 +6,25 @@ by the wall clock of the database's rows; the holder also stops by its own monot
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from paas.actions.platform import Platform
-from paas.db.models import Build, Release
+from paas.db.models import Build, Rebase, Release
 from paas.errors import LostLease, PaasError, Unavailable
 
-Held = Build | Release
+log = logging.getLogger(__name__)
+Held = Build | Release | Rebase
+CANCEL_SECONDS = 0.5
+"""How soon a running build notices that it was cancelled."""
 
 
 class Cancelled(PaasError):
@@ -39,7 +43,7 @@ def take(platform: Platform, row: Held) -> int:
 class Lease:
     """Held while the heartbeat runs."""
 
-    def __init__(self, platform: Platform, model: type[Build] | type[Release], row_id: str, fence: int) -> None:
+    def __init__(self, platform: Platform, model: type[Held], row_id: str, fence: int) -> None:
         self._platform, self._model, self._id, self._fence = platform, model, row_id, fence
         self._stop = threading.Event()
         self._lost = False
@@ -59,21 +63,34 @@ class Lease:
         if row is None or row.fence != self._fence:
             self._lost = True
             raise LostLease
-        assert isinstance(row, Build | Release)
+        assert isinstance(row, Build | Release | Rebase)
         return row
 
     def beat(self) -> None:
-        """Prolong until told to stop."""
+        """Prolong until told to stop, and look for a cancel more often."""
         pause = self._platform.settings.lease_seconds / 3
-        while not self._stop.wait(pause):
+        due = time.monotonic() + pause
+        while not self._stop.wait(min(CANCEL_SECONDS, pause)):
             started = time.monotonic()
             try:
+                self._look()
+                if started < due:
+                    continue
                 self._lost = not self._prolong()
             except Unavailable:
                 continue  # the lease may still be good: `_good_until` decides
             if self._lost:
                 return
+            due = started + pause
             self._good_until = started + self._platform.settings.lease_seconds
+
+    def _look(self) -> None:
+        if self._model is not Build or self._cancelled:
+            return
+        with self._platform.db.read() as session:
+            found = session.execute(select(Build.fence, Build.is_cancel_requested).where(Build.id == self._id)).first()
+        self._lost = self._lost or found is None or found.fence != self._fence
+        self._cancelled = bool(found and found.is_cancel_requested)
 
     def _prolong(self) -> bool:
         now = self._platform.now()
@@ -81,9 +98,6 @@ class Lease:
         with self._platform.db.write() as session:
             mine = (self._model.id == self._id, self._model.fence == self._fence, self._model.lease_until >= now)
             found = session.execute(update(self._model).where(*mine).values(lease_until=until))
-            if self._model is Build:
-                row = session.get(Build, self._id)
-                self._cancelled = bool(row and row.is_cancel_requested)
         return bool(found.rowcount)  # type: ignore[attr-defined]
 
     def stop(self) -> None:
@@ -91,7 +105,7 @@ class Lease:
 
 
 @contextmanager
-def hold(platform: Platform, model: type[Build] | type[Release], row_id: str, fence: int) -> Iterator[Lease]:
+def hold(platform: Platform, model: type[Held], row_id: str, fence: int) -> Iterator[Lease]:
     """Keep the claimed row's lease alive for the length of the block."""
     lease = Lease(platform, model, row_id, fence)
     thread = threading.Thread(target=lease.beat, name=f"lease {row_id}", daemon=True)
@@ -101,3 +115,32 @@ def hold(platform: Platform, model: type[Build] | type[Release], row_id: str, fe
     finally:
         lease.stop()
         thread.join(timeout=30)
+
+
+def work(
+    platform: Platform,
+    model: type[Held],
+    row_id: str,
+    fence: int,
+    do: Callable[[Lease], None],
+    crash: Callable[[Lease, str], None],
+) -> bool:
+    """Do the work on a claimed row; was the lease kept to the end?
+
+    What nobody expected ends the row here, where its fence is known: a worker that lost the lease ends nothing.
+    """
+    with hold(platform, model, row_id, fence) as lease:
+        try:
+            try:
+                do(lease)
+            except (LostLease, Unavailable):
+                raise
+            except Exception as error:
+                log.exception("work on %s failed unexpectedly", row_id)
+                crash(lease, f"the platform failed: {type(error).__name__}")
+        except LostLease:
+            return False  # somebody else has it: change nothing
+        except Unavailable as error:
+            log.warning("work on %s is left to the sweep: %s", row_id, error)  # its lease runs out, nothing is lost
+            return False
+    return True

@@ -5,16 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import IO, Protocol
 
 from paas.core.builds import BuildResult, BuildSpec
+from paas.core.sources import GitLocation
 from paas.db.session import Database
+from paas.errors import Unavailable
 from paas.oci.registry import Registry
 from paas.ports import Driver, Jobs, Sandboxes, Say
 from paas.settings import Settings
 
 BuildSource = Callable[[BuildSpec, Say, Callable[[], None]], BuildResult]
 """Turns a source into an image: spec, where lines go, and a check that raises when the work must stop."""
+
+
+class GitSource(Protocol):
+    """A commit that was fetched and stored."""
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def commit(self) -> str: ...
+    @property
+    def author(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+
+
+FetchGit = Callable[[BuildSpec, GitLocation, Callable[[IO[bytes]], str], Say, Callable[[], None]], GitSource]
+"""Fetches a repository in a sandbox: spec, where from, what keeps the tree's tar, where lines go, the check."""
+
+
+def no_git(spec: BuildSpec, location: GitLocation, *_: object) -> GitSource:
+    raise Unavailable("this process cannot fetch repositories")
 
 
 class Signals(Protocol):
@@ -51,3 +74,4 @@ class Platform:
     driver: Callable[[], Driver]
     sandboxes: Callable[[], Sandboxes]
     now: Callable[[], datetime]
+    fetch_git: FetchGit = no_git

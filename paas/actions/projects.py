@@ -81,11 +81,14 @@ def get(platform: Platform, actor: Actor, name: str) -> ProjectInfo:
 
 
 def delete(platform: Platform, actor: Actor, name: str) -> None:
-    """Remove an empty project and its network. Raises Conflict while it has apps."""
+    """Remove an empty project, then its network; a sweep removes what an engine that is away keeps of it.
+
+    Raises Conflict while it has apps.
+    """
     with platform.db.write() as session:
         project = access.authorise(session, actor, Permission.project_delete, name)
         apps = list(session.scalars(select(App.name).where(App.project_id == project.id)))
         if apps:
             raise Conflict(f"{name!r} still has apps: {', '.join(sorted(apps)[:5])}", hint="Delete them first.")
-        platform.driver().destroy_project(ProjectId(project.id))
         session.delete(project)
+    platform.driver().destroy_project(ProjectId(project.id))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
@@ -11,8 +13,11 @@ from paas.actions.platform import Platform
 from paas.core import releases as core
 from paas.core.names import AppId
 from paas.core.releases import DeploySpec, State
-from paas.db.models import App, Release
+from paas.db.models import App, Project, Release
+from paas.errors import LostLease
 from paas.ports import RouteSpec
+
+log = logging.getLogger(__name__)
 
 
 def repair(platform: Platform, app_id: str) -> bool:
@@ -69,12 +74,38 @@ def repair_all(platform: Platform) -> None:
         live = select(Release.app_id).join(App).where(Release.state == State.live, App.is_deleting.is_(False))
         app_ids = list(session.scalars(live.distinct()))
     for app_id in app_ids:
-        if is_drifted(platform, app_id) and repair(platform, app_id):
-            with platform.db.write() as session:
-                events.write(
-                    session, app_id, "api", ["Instances repaired: they had changed behind the platform"], platform.now()
-                )
-            platform.signals.notify(app_id)
+        try:
+            _repair_one(platform, app_id)
+        except Exception:
+            log.exception("app %s is not repaired", app_id)  # and the others are
+
+
+def _repair_one(platform: Platform, app_id: str) -> None:
+    try:
+        if not (is_drifted(platform, app_id) and repair(platform, app_id)):
+            return
+    except LostLease:
+        return  # a deploy has taken it over
+    with platform.db.write() as session:
+        line = "Instances repaired: they had changed behind the platform"
+        events.write(session, app_id, "api", [line], platform.now())
+    platform.signals.notify(app_id)
+
+
+def sweep(platform: Platform) -> None:
+    """Remove what the engine holds for apps and projects that are no more. The engine is asked first: what is made
+    meanwhile has its row already."""
+    driver = platform.driver()
+    held_apps, held_projects = driver.apps(), driver.projects()
+    with platform.db.read() as session:
+        known_apps = set(session.scalars(select(App.id).where(App.is_deleting.is_(False))))
+        known_projects = set(session.scalars(select(Project.id)))
+    for app_id in sorted(held_apps - known_apps):
+        log.warning("app %s is no more: what is left of it is removed", app_id)
+        driver.destroy(app_id)
+    for project_id in sorted(held_projects - known_projects):
+        log.warning("project %s is no more: what is left of it is removed", project_id)
+        driver.destroy_project(project_id)
 
 
 def restore_routes(platform: Platform) -> None:

@@ -20,16 +20,16 @@ class MemoryDriver:
     exit_code: int = 0
     """Of one-off processes."""
     instances: dict[AppId, dict[str, Instance]] = field(default_factory=dict)
-    projects: dict[ProjectId, str] = field(default_factory=dict)
+    projects_made: dict[ProjectId, str] = field(default_factory=dict)
     applied: list[Step] = field(default_factory=list)
     runs: list[RunSpec] = field(default_factory=list)
     _images: dict[str, str] = field(default_factory=dict)
 
     def ensure_project(self, project_id: ProjectId, subnet: str) -> None:
-        self.projects[project_id] = subnet
+        self.projects_made[project_id] = subnet
 
     def destroy_project(self, project_id: ProjectId) -> None:
-        self.projects.pop(project_id, None)
+        self.projects_made.pop(project_id, None)
 
     def observe(self, app_id: AppId) -> tuple[Instance, ...]:
         return tuple(self.instances.get(app_id, {}).values())
@@ -65,6 +65,12 @@ class MemoryDriver:
 
     def destroy(self, app_id: AppId) -> None:
         self.instances.pop(app_id, None)
+
+    def apps(self) -> frozenset[AppId]:
+        return frozenset(app_id for app_id, found in self.instances.items() if found)
+
+    def projects(self) -> frozenset[ProjectId]:
+        return frozenset(self.projects_made)
 
     def restore_routes(self, routes: Iterable[RouteSpec]) -> None:
         return

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from paas.actions import deploys
-from paas.worker.app import celery, guarded
+from paas.worker import app
+from paas.worker.app import celery
 
 
 @celery.task(name="releases.deploy")
 def deploy(release_id: str) -> None:
-    guarded(deploys.deploy, deploys.crash, release_id)
+    app.run(deploys.deploy, release_id)

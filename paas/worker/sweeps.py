@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paas.actions import build_runs, deploys, events, repairs
-from paas.worker.app import celery, platform
+from paas.actions import apps, build_history, build_runs, deploy_queue, events, logs, repairs
+from paas.worker.app import celery, platform, sweep
 
 
 @celery.task(name="sweeps.recover")
 def recover() -> None:
-    build_runs.recover(platform())
-    deploys.recover(platform())
+    sweep("recover", build_runs.recover, deploy_queue.recover)
 
 
 @celery.task(name="sweeps.repair")
 def repair() -> None:
-    repairs.repair_all(platform())
+    sweep("repair", repairs.repair_all)
+
+
+@celery.task(name="sweeps.tidy")
+def tidy() -> None:
+    """What was cut off, and what the engine holds for nobody."""
+    sweep("tidy", apps.finish_deletes, repairs.sweep, build_runs.sweep)
 
 
 @celery.task(name="sweeps.forget")
 def forget() -> None:
-    events.forget_old(platform())
+    sweep("forget", events.forget_old, logs.forget_cursors, build_history.forget)
 
 
 @celery.task(name="sweeps.canary")

@@ -415,7 +415,9 @@ def test_logs_cut_long_lines_and_replace_what_is_not_text(platform):
 def test_destroy_leaves_nothing_of_the_app_and_all_of_others(platform):
     deploy(platform.driver, spec(platform.image, web(count=2), worker("sleep", "99")))
     deploy(platform.driver, spec(platform.image, app="b2"))
+    assert (platform.driver.apps(), platform.driver.projects()) == ({APP, "b2"}, {PROJECT})
     platform.driver.destroy(APP)
+    assert platform.driver.apps() == {"b2"}
     assert platform.driver.observe(APP) == ()
     assert get(platform) == (404, "no such app\n")
     assert get(platform, host="b2.apps.localhost") == (200, "1\n")
@@ -423,6 +425,7 @@ def test_destroy_leaves_nothing_of_the_app_and_all_of_others(platform):
         platform.router.route("c3", ["b2.apps.localhost"], {})
     platform.driver.destroy_project(PROJECT)
     assert containers(platform) == []
+    assert platform.driver.projects() == frozenset()
 
 
 def test_restored_routes_lead_to_what_was_healthy(platform, tmp_path):

@@ -58,8 +58,8 @@ class CountedSandboxes:
         self.opened.append(image)
         return self.inner.open(image, limits, build_id=build_id)
 
-    def sweep(self, keep: frozenset[str]) -> int:
-        return self.inner.sweep(keep)
+    def sweep(self, running: Callable[[], frozenset[str]]) -> int:
+        return self.inner.sweep(running)
 
 
 @pytest.fixture(scope="module")

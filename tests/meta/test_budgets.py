@@ -17,7 +17,8 @@ LONG_FUNCTIONS = {
 }
 CATCH_ALL = {
     "paas/cli/errors.py": "the boundary of paasctl",
-    "paas/worker/app.py": "the boundary of the worker",
+    "paas/actions/leases.py": "ends a build or a release that nobody expected to end so, under its fence",
+    "paas/actions/repairs.py": "one app's repair must not stop the others'",
 }
 
 

@@ -17,6 +17,7 @@ STARTS_PROGRAMS = {
 OPENS_CONNECTIONS = {
     "paas/oci/transport.py": "the registry's client",
     "paas/oci/uploads.py": "the registry's client: its errors",
+    "paas/builder/git_source.py": "asks the resolver where a repository's host is",
     "paas/cli/client.py": "paasctl's client of the API",
     "paas/drivers/docker/client.py": "the engine's library raises this library's errors",
     "paas/drivers/docker/haproxy.py": "the router's run-time socket",

@@ -7,20 +7,25 @@ import pytest
 from tests.meta.code import ROOT
 
 NOUNS = {
-    "access", "apps", "builds", "config", "domains", "events", "processes",
+    "access", "apps", "build_secrets", "build_settings", "builds", "config", "domains", "events", "processes",
     "projects", "releases", "sources", "status", "tokens", "users", "webhooks",
 }  # fmt: skip
 
 ROOMS = {
     "actions": {
         "platform": "the ports that every verb is given",
+        "build_history": "how many builds stay",
+        "build_inputs": "what a build is given, from its row",
+        "build_queue": "builds.py beyond 300 lines: which is next",
         "build_runs": "builds.py beyond 300 lines: what the worker does with one",
         "config_store": "sealing, shared by config and releases",
+        "deploy_queue": "releases.py beyond 300 lines: which is next",
         "deploys": "releases.py beyond 300 lines: what the worker does with one",
         "leases": "taking work over, shared by builds and releases",
         "logs": "events that instances write",
         "pushes": "the verbs that git needs",
         "repairs": "keeps instances equal to what releases say",
+        "stories": "the teller of a build's or release's events",
     },
     "web/api": {"commits": "a build's history, read from git"},
     "worker": {
@@ -50,6 +55,8 @@ ROOMS = {
         "names": "the grammar of every name",
         "permissions": "the one place that decides",
         "procfile": "the format that sources bring",
+        "queues": "who is next, of builds and of releases",
+        "rates": "how much of something may come",
     },
 }
 

@@ -45,9 +45,7 @@ class DockerDriver:
         drain_timeout: float,
         stop_grace: int = 10,
     ) -> None:
-        self._engine = engine
-        self._installation = installation
-        self._router = router
+        self._engine, self._installation, self._router = engine, installation, router
         self._auth = registry_auth
         self._networks = networks.Networks(engine, installation, lock_folder)
         self._memory = instance_memory
@@ -111,6 +109,15 @@ class DockerDriver:
         """No instance, one-off process or route of the app is left."""
         self._router.remove(app_id)
         self._remove_all(self._listed(app_id=app_id))
+
+    def apps(self) -> frozenset[AppId]:
+        """Those with a container or a route of ours."""
+        listed = {container["Labels"].get(render.APP_ID, "") for container in self._listed()}
+        return frozenset(map(AppId, {*listed, *self._router.state()} - {""}))
+
+    def projects(self) -> frozenset[ProjectId]:
+        """Those with a network of ours."""
+        return frozenset(map(ProjectId, self._networks.projects()))
 
     def restore_routes(self, routes: Iterable[RouteSpec]) -> None:
         """The router's configuration anew: the hosts as given, the instances as the engine has them."""

@@ -69,6 +69,13 @@ class Networks:
             if present := self._find(render.network_name(self._installation, project_id)):
                 self._remove(present["Id"])
 
+    def projects(self) -> set[str]:
+        """Ids of the projects that have one."""
+        with self._engine.door("list networks") as api:
+            listed = api.networks(filters={"label": render.own(self._installation, "network")})
+        found = {(network.get("Labels") or {}).get(render.PROJECT_ID, "") for network in listed}
+        return found - {""}
+
     @contextmanager
     def address(self, project_id: str, refused: Iterable[str] = ()) -> Iterator[str]:
         """A free address; create the container that takes it before leaving. Raises DeployFailed if none is left."""

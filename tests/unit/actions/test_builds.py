@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from paas.actions import apps, build_runs, builds, deploys, events, leases, releases
+from paas.actions import apps, build_queue, build_runs, builds, deploys, events, leases, releases
 from paas.actions.access import Actor
 from paas.actions.builds import Push
 from paas.actions.platform import Platform
@@ -129,9 +129,9 @@ def test_builds_of_one_app_run_in_order_and_say_why_they_wait(platform: Platform
     target = make_app(platform, actor)
     builds.start(platform, actor, target, push(1))
     second = builds.start(platform, actor, target, push(2))
-    assert second.waiting == "build 1 of this app comes first"
+    assert second.waiting == "queued behind build 1 of this app"
     with platform.db.read() as session:
-        assert build_runs.runnable(platform) == [session.scalar(select(Build.id).where(Build.number == 1))]
+        assert build_queue.runnable(platform) == [session.scalar(select(Build.id).where(Build.number == 1))]
     drain(platform)
     assert apps.get(platform, actor, "shop", "front").release == "v2"
 
@@ -141,7 +141,7 @@ def test_queue_is_fair_between_projects(platform: Platform, actor: Actor) -> Non
         builds.start(platform, actor, make_app(platform, actor, "big", name), push())
     builds.start(platform, actor, make_app(platform, actor, "small", "only"), push())
     with platform.db.read() as session:
-        chosen = [session.get_one(Build, i).app_id for i in build_runs.runnable(platform)]
+        chosen = [session.get_one(Build, i).app_id for i in build_queue.runnable(platform)]
     names = {i.name for i in apps.list_all(platform, actor, None)}
     assert len(chosen) == platform.settings.build_concurrency == 2
     assert names == {"one", "two", "three", "only"}
@@ -220,13 +220,41 @@ def test_platform_part_down_puts_the_build_back(tmp_path: Path) -> None:
             raise Unavailable("the registry does not answer")
         return simple_build(spec, say, check)
 
-    platform = make_platform(tmp_path, build=build)
+    clock = Clock()
+    platform = replace(make_platform(tmp_path, build=build), now=clock.now)
     actor = make_user(platform)
-    make_app(platform, actor)
-    builds.start(platform, actor, make_target(platform, actor), push())
+    target = make_app(platform, actor)
+    builds.start(platform, actor, target, push())
     drain(platform)
+    assert len(calls) == 1
+    assert builds.get(platform, actor, "shop", "front", 1).waiting == "the registry does not answer: trying again soon"
+    pauses = []
+    while len(calls) < 6:
+        before = len(calls)
+        waited = 0
+        while len(calls) == before:
+            clock.forward(1)
+            waited += 1
+            build_runs.recover(platform)
+            drain(platform)
+        pauses.append(waited)
+    assert pauses == [1, 1, 2, 4, 8]
     assert apps.get(platform, actor, "shop", "front").state == "live"
-    assert len(calls) == 6
+    told = [line for line in story(platform, actor, target) if "does not answer: trying" in line]
+    assert told == [" !     the registry does not answer: trying again (attempt 1 of 3)"]
+
+
+class Clock:
+    """A time that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.at = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+    def forward(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
 
 
 def make_target(platform: Platform, actor: Actor) -> PushTarget:
