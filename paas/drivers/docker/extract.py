@@ -33,6 +33,11 @@ def entries(engine: Engine, container: str, found: changed.Changed, limits: arch
             yield entry, body
 
 
+def at(engine: Engine, container: str, path: str, limits: archive.Limits) -> Iterator[Item]:
+    """What lies at an absolute path. Raises BuildFailed, Unavailable."""
+    return _read(engine, container, changed.Call(path.strip("/"), whole=True), limits)
+
+
 def _wanted(
     engine: Engine, container: str, call: changed.Call, found: changed.Changed, limits: archive.Limits
 ) -> Iterator[Item]:

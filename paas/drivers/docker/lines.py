@@ -60,5 +60,10 @@ def clean(line: bytes) -> str:
     """One line without its end, as text."""
     shown = line.rstrip(b"\r\n").rsplit(b"\r", 1)[-1]
     if len(shown) > LIMIT:
-        return shown[:LIMIT].decode("utf-8", "replace") + CUT
-    return shown.decode("utf-8", "replace")
+        return _text(shown[:LIMIT]) + CUT
+    return _text(shown)
+
+
+def _text(line: bytes) -> str:
+    """Without NUL, which some databases refuse."""
+    return line.replace(b"\0", b"").decode("utf-8", "replace")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from paas.core.builds import Limits
@@ -33,9 +34,12 @@ APP = PREFIX + "app"
 PROJECT = PREFIX + "project"
 
 DEFAULT_USER = "1001:0"
+ROOT = "0:0"
 KEEP_RUNNING = {"Name": "always", "MaximumRetryCount": 0}
 """Not `unless-stopped`: an engine that was killed stops its containers when it starts, and leaves those stopped."""
 _NUMERIC_USER = re.compile(r"0*([1-9][0-9]{0,8})(?::([0-9]{1,9}))?")
+ROOT_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
+"""What root needs to install packages. Not among them: devices, raw sockets, file capabilities, mounts, chroot."""
 _LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 
 Body = dict[str, Any]
@@ -148,17 +152,35 @@ def run(
     }
 
 
-def sandbox(
-    installation: str, image: str, limits: Limits, *, build_id: str, env: Mapping[str, str], network: str
-) -> Body:
+@dataclass(frozen=True)
+class Inside:
+    """What a sandbox's programs find."""
+
+    env: Mapping[str, str]
+    network: str
+    wait: Sequence[str] = ("sleep", "infinity")
+    """The program that keeps it there."""
+    mounts: Mapping[str, str] = field(default_factory=dict)
+    """Files and folders to read: path on the host by path inside."""
+    as_root: bool = False
+
+
+def sandbox(installation: str, image: str, limits: Limits, inside: Inside, *, build_id: str) -> Body:
     """A container that waits for programs to run in it."""
     confined = _confined(limits.memory, limits.processes)
+    if inside.as_root:
+        confined["CapAdd"] = list(ROOT_CAPABILITIES)
+    confined["Mounts"] = [
+        {"Type": "bind", "Source": source, "Target": target, "ReadOnly": True}
+        for target, source in sorted(inside.mounts.items())
+    ]
     return {
         "Image": image,
         "Hostname": "build",
-        **_program(("sleep", "infinity"), env, DEFAULT_USER),
+        # An engine gives an exec no more rights than the container began with.
+        **_program(inside.wait, inside.env, ROOT if inside.as_root else DEFAULT_USER),
         "Labels": labels(installation, "sandbox", build_id=build_id),
-        "HostConfig": {**confined, "NanoCpus": limits.cpus * 1_000_000_000, "NetworkMode": network},
+        "HostConfig": {**confined, "NanoCpus": limits.cpus * 1_000_000_000, "NetworkMode": inside.network},
     }
 
 

@@ -18,9 +18,8 @@ PLACE = {"user": "1001:0", "network": "paas-x-n-p1", "address": "10.201.0.10", "
 def bodies():
     wanted = spec("127.0.0.1:7481/apps/a1@sha256:00", web("gunicorn", "app:app"), SECRET="s", PORT="1")
     run = RunSpec("r1", AppId("a1"), ProjectId("p1"), "shop", "acme", "image", ("sh", "-c", "true"), {}, 60)
-    sandbox = render.sandbox(
-        "x", "sha256:0", Limits(1, 2, 3, 4), build_id="b1", env={"A": "b"}, network="paas-x-builds"
-    )
+    inside = render.Inside({"A": "b"}, "paas-x-builds")
+    sandbox = render.sandbox("x", "sha256:0", Limits(1, 2, 3, 4), inside, build_id="b1")
     return {
         "instance": render.instance("x", start(wanted), **PLACE),
         "run": render.run("x", run, **PLACE),
