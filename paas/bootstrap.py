@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from paas.actions import build_settings, sources
 from paas.actions.platform import FetchGit, GitSource, Platform
@@ -21,6 +21,7 @@ from paas.jobs import CeleryJobs
 from paas.oci import tokens
 from paas.oci.archive import Limits as ArchiveLimits
 from paas.oci.registry import Registry
+from paas.oci.streams import Readable
 from paas.oci.tokens import Scope
 from paas.ports import Driver, Sandboxes, SandboxSettings, Say
 from paas.settings import MIB, Settings
@@ -213,7 +214,7 @@ def _git_fetcher(settings: Settings, registry: Registry, sandboxes: Callable[[],
     def fetch(
         spec: BuildSpec,
         location: GitLocation,
-        store: Callable[[IO[bytes]], str],
+        store: Callable[[Readable], str],
         say: Say,
         check: Callable[[], None],
     ) -> GitSource:

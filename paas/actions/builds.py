@@ -21,8 +21,6 @@ from paas.db.models import App, Build, Release, User
 from paas.errors import BuildFailed, Conflict, NotFound
 from paas.ports import JobName
 
-SOURCES = ("push", "directory", "git", "image")
-
 
 @dataclass(frozen=True)
 class Push:
@@ -34,7 +32,7 @@ class Push:
     author: str = ""
     message: str = ""
     kind: str = "push"
-    """One of `SOURCES`."""
+    """push, directory, git, image"""
     location: str = ""
     """A repository's URL or an image's reference, without credentials."""
 
@@ -88,7 +86,7 @@ def start(platform: Platform, actor: Actor, target: PushTarget, push: Push, caus
     with platform.db.write() as session:
         app = apps.find(session, actor, Permission.app_deploy, target.project, target.app)
         build = queue(platform, session, app, actor.user_id, push, cause or Cause())
-        info = _info(platform, session, build)
+        info = info_of(platform, session, build)
     announce(platform, build)
     return info
 
@@ -102,7 +100,7 @@ def rebuild(
         origin = _find(session, row, number) if number else _last(session, row)
         message = f"the source of build {origin.number} again"
         build = queue(platform, session, row, actor.user_id, _push(origin), Cause("manual", message, no_cache))
-        info = _info(platform, session, build)
+        info = info_of(platform, session, build)
     announce(platform, build)
     return info
 
@@ -116,7 +114,7 @@ def retry(platform: Platform, actor: Actor, project: str, app: str, number: int)
             raise Conflict(f"build {number} is {origin.state}", hint="Wait for its end, or cancel it first.")
         cause = Cause("manual", f"retry of build {number}", origin.no_cache, origin.settings)
         build = queue(platform, session, row, actor.user_id, _push(origin), cause)
-        info = _info(platform, session, build)
+        info = info_of(platform, session, build)
     announce(platform, build)
     return info
 
@@ -214,7 +212,7 @@ def cancel(platform: Platform, actor: Actor, project: str, app: str, number: int
         if build.state == State.queued:
             error = BuildFailed("the build was cancelled", reason="CancelledBuild", stage="")
             record_failure(platform, session, build, Event.cancel, error, [])
-        info = _info(platform, session, build)
+        info = info_of(platform, session, build)
     platform.signals.notify(build.app_id)
     build_queue.tell(platform)
     return info
@@ -241,13 +239,13 @@ def list_all(
         query = select(Build).where(Build.app_id == row.id).order_by(Build.number.desc()).limit(min(limit, 200))
         if before is not None:
             query = query.where(Build.number < before)
-        return [_info(platform, session, build) for build in session.scalars(query)]
+        return [info_of(platform, session, build) for build in session.scalars(query)]
 
 
 def get(platform: Platform, actor: Actor, project: str, app: str, number: int) -> BuildInfo:
     with platform.db.read() as session:
         row = apps.find(session, actor, Permission.app_view, project, app)
-        return _info(platform, session, _find(session, row, number))
+        return info_of(platform, session, _find(session, row, number))
 
 
 def _find(session: Session, app: App, number: int) -> Build:
@@ -257,7 +255,7 @@ def _find(session: Session, app: App, number: int) -> Build:
     return build
 
 
-def _info(platform: Platform, session: Session, build: Build) -> BuildInfo:
+def info_of(platform: Platform, session: Session, build: Build) -> BuildInfo:
     release = session.scalar(select(Release.number).where(Release.build_id == build.id))
     user = session.get(User, build.created_by) if build.created_by else None
     is_queued = build.state == State.queued

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, Protocol
+from typing import Protocol
 
 from paas.core.builds import BuildResult, BuildSpec
 from paas.core.sources import GitLocation
 from paas.db.session import Database
 from paas.errors import Unavailable
 from paas.oci.registry import Registry
+from paas.oci.streams import Readable
 from paas.ports import Driver, Jobs, Sandboxes, Say
 from paas.settings import Settings
 
@@ -32,7 +33,7 @@ class GitSource(Protocol):
     def message(self) -> str: ...
 
 
-FetchGit = Callable[[BuildSpec, GitLocation, Callable[[IO[bytes]], str], Say, Callable[[], None]], GitSource]
+FetchGit = Callable[[BuildSpec, GitLocation, Callable[[Readable], str], Say, Callable[[], None]], GitSource]
 """Fetches a repository in a sandbox: spec, where from, what keeps the tree's tar, where lines go, the check."""
 
 

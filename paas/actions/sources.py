@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import IO, cast
+from typing import cast
 
 from paas.actions import apps
 from paas.actions.access import Actor
@@ -21,6 +21,7 @@ from paas.db.models import Build
 from paas.oci import archive
 from paas.oci.archive import Limits
 from paas.oci.digests import Digest
+from paas.oci.streams import Readable
 from paas.ports import Say
 from paas.settings import Settings
 
@@ -29,7 +30,7 @@ def limits(settings: Settings) -> Limits:
     return Limits(max_bytes=settings.source_bytes, max_entries=settings.source_entries)
 
 
-def store(platform: Platform, app_id: str, tar: IO[bytes]) -> str:
+def store(platform: Platform, app_id: str, tar: Readable) -> str:
     """The digest of the stored source. Raises InvalidInput naming the entry that is not allowed, Unavailable."""
     digest = hashlib.sha256()
     with platform.registry.upload(f"apps/{app_id}") as upload:
@@ -49,7 +50,7 @@ class SourceInfo:
     digest: str
 
 
-def upload(platform: Platform, actor: Actor, project: str, app: str, tar: IO[bytes]) -> SourceInfo:
+def upload(platform: Platform, actor: Actor, project: str, app: str, tar: Readable) -> SourceInfo:
     """Store a folder that a user sent, for a build to name."""
     with platform.db.read() as session:
         row = apps.find(session, actor, Permission.app_deploy, project, app)

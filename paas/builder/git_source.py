@@ -6,18 +6,17 @@ redirects are not followed. Behind a proxy the proxy resolves, and only the name
 
 from __future__ import annotations
 
-import io
 import socket
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import IO, cast
 
 from paas.core import sources
 from paas.core.builds import Limits
 from paas.core.names import BuildId
 from paas.core.sources import GitLocation
 from paas.errors import BuildFailed, InvalidInput
+from paas.oci.streams import Readable
 from paas.ports import Opening, Sandbox, Sandboxes, SandboxOutOfMemory, SandboxTimeout, Say
 
 FOLDER = "/paas-git"
@@ -45,7 +44,7 @@ rm -rf {_REPOSITORY}
 _ATTRIBUTES = "* -export-ignore -export-subst -text !crlf !eol -ident -filter !working-tree-encoding"
 """As for pushes: the source is the commit's tree, whatever its own attributes say."""
 
-Store = Callable[[IO[bytes]], str]
+Store = Callable[[Readable], str]
 """Keeps the tar; its digest in canonical form."""
 
 
@@ -157,34 +156,18 @@ def _take(sandbox: Sandbox, location: GitLocation, store: Store) -> Found:
         if name == f"{FOLDER}/{_FACTS}".strip("/") and entry.size <= 4 * MAX_FACT:
             facts = body.read().decode("utf-8", "replace").split("\n")
         elif name == f"{FOLDER}/{_TREE}".strip("/") and facts:
-            digest = _stored(store, cast(IO[bytes], io.BufferedReader(_Raw(body.read))))
+            digest = _stored(store, body)
     if not digest:
         raise _failed(f"{location} holds no files", "Fetch a branch with files in it.")
     commit, author, message = (*facts, "", "", "")[:3]
     return Found(digest, commit[:64], author[:200], message[:500])
 
 
-def _stored(store: Store, tar: IO[bytes]) -> str:
+def _stored(store: Store, tar: Readable) -> str:
     try:
         return store(tar)
     except InvalidInput as error:
         raise BuildFailed(error.message, reason="InvalidSource", stage="fetch", hint=error.hint) from error
-
-
-class _Raw(io.RawIOBase):
-    """A body as a file."""
-
-    def __init__(self, read: Callable[[int], bytes]) -> None:
-        self._read = read
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(cast(bytearray, buffer))
-        data = self._read(len(view))
-        view[: len(data)] = data
-        return len(data)
 
 
 def _failed(message: str, hint: str) -> BuildFailed:

@@ -7,7 +7,7 @@ description. What a route needs to know before its view runs (who may come, is t
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -20,6 +20,7 @@ from werkzeug.datastructures import Headers
 
 from paas.actions.access import Actor
 from paas.actions.platform import Platform
+from paas.git import bodies
 from paas.web import errors, render
 from paas.web.slots import Slots
 
@@ -72,6 +73,8 @@ class Call:
     slots: Slots
     actor: Actor
     headers: Headers
+    body: Callable[[int], Iterator[bytes]]
+    """The raw body, of at most so many bytes, of a route that takes no JSON."""
 
 
 class Noun:
@@ -136,13 +139,18 @@ def document(server: Flask) -> dict[str, Any]:
 def _bound(rule: Rule, platform: Platform, slots: Slots) -> Callable[..., Response]:
     @functools.wraps(rule.view)
     def view(**given: Any) -> Response:
-        call = Call(platform, slots, g.get("actor"), request.headers)
+        call = Call(platform, slots, g.get("actor"), request.headers, _raw_body)
         return render.response(rule.view(call, **given), rule.status)
 
     hints = get_type_hints(rule.view)
     view.__annotations__ = {name: hints[name] for name in ("path", "query", "body") if name in hints}
     del view.__wrapped__  # its annotations count, not the view's
     return view
+
+
+def _raw_body(most: int) -> Iterator[bytes]:
+    request.max_content_length = most
+    return bodies.pieces(request.stream, request.headers.get("Content-Encoding", "").lower(), most)
 
 
 def _responses(rule: Rule, components: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ ROOMS = {
         "platform": "the ports that every verb is given",
         "build_history": "how many builds stay",
         "build_inputs": "what a build is given, from its row",
+        "build_requests": "builds.py beyond 300 lines: those that name a source",
         "build_queue": "builds.py beyond 300 lines: which is next",
         "build_runs": "builds.py beyond 300 lines: what the worker does with one",
         "config_store": "sealing, shared by config and releases",

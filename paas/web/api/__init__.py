@@ -2,8 +2,37 @@
 
 from __future__ import annotations
 
-from paas.web.api import access, apps, builds, commits, config, events, processes, projects, releases, status
+from paas.web.api import (
+    access,
+    apps,
+    build_secrets,
+    build_settings,
+    builds,
+    commits,
+    config,
+    events,
+    processes,
+    projects,
+    releases,
+    sources,
+    status,
+)
 
 NOUNS = tuple(
-    module.noun for module in (access, projects, apps, builds, releases, processes, config, events, commits, status)
+    module.noun
+    for module in (
+        access,
+        projects,
+        apps,
+        sources,
+        builds,
+        build_settings,
+        build_secrets,
+        releases,
+        processes,
+        config,
+        events,
+        commits,
+        status,
+    )
 )

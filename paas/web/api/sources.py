@@ -1,0 +1,29 @@
+"""Sources: a folder that a user sends instead of pushing it."""
+
+from __future__ import annotations
+
+from paas.actions import sources
+from paas.actions.sources import SourceInfo
+from paas.errors import InvalidInput
+from paas.oci.streams import Chunks
+from paas.web.fields import AppPath
+from paas.web.routes import Call, Noun
+
+noun = Noun("sources")
+TAR = "application/x-tar"
+ENTRY_BYTES = 2048
+"""What an entry's headers may add to the files themselves."""
+
+
+@noun.route("POST", "/projects/<project>/apps/<app>/sources", status=201)
+def create_source(call: Call, path: AppPath) -> SourceInfo:
+    """Store a folder, sent as a tar (`application/x-tar`, plain or gzip); give its digest to a build as `source`."""
+    if call.headers.get("Content-Type", "").partition(";")[0].strip() != TAR:
+        raise InvalidInput(f"the body must be {TAR}", field="Content-Type", hint="paasctl deploy --from-dir DIR")
+    settings = call.platform.settings
+    release = call.slots.take(call.actor.user_id, f"{path.project}/{path.app}")
+    try:
+        body = Chunks(call.body(settings.source_bytes + ENTRY_BYTES * settings.source_entries))
+        return sources.upload(call.platform, call.actor, path.project, path.app, body)
+    finally:
+        release()
