@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from paas.builder import choice, context, inputs, messages, source
+from paas.builder import choice, context, inputs, messages, source, testing
 from paas.builder.job import Fetched, Tools, app_repository, open_source
+from paas.builder.secrets import GuardedSandboxes, Redactor
 from paas.builder.source import SourceFiles
 from paas.builder.stages import Stages
 from paas.core.builds import BuildResult, BuildSpec
-from paas.errors import InvalidInput, NotFound
+from paas.errors import BuildFailed, InvalidInput, NotFound
 from paas.ports import Say
 
 __all__ = ["Tools", "build"]
@@ -21,6 +22,19 @@ __all__ = ["Tools", "build"]
 
 def build(spec: BuildSpec, tools: Tools, say: Say) -> BuildResult:
     """Turn a stored source into an image of the app's repository. Raises BuildFailed, LostLease, Unavailable."""
+    redactor = Redactor(spec.secrets.values())
+
+    def tell(line: str) -> None:
+        say(redactor.text(line))
+
+    guarded = GuardedSandboxes(tools.sandboxes, spec.secrets, tools.check, redactor)
+    try:
+        return _build(spec, replace(tools, sandboxes=guarded), tell)
+    except BuildFailed as error:
+        raise redactor.error(error) from None
+
+
+def _build(spec: BuildSpec, tools: Tools, say: Say) -> BuildResult:
     stages = Stages()
     whole = spec.source_digest
     with stages.measure("fetch"):
@@ -29,6 +43,9 @@ def build(spec: BuildSpec, tools: Tools, say: Say) -> BuildResult:
     tools.check()
     way = choice.choose(spec, fetched.files)
     made = way.build(fetched, stages)
+    if spec.settings.test_command:
+        with stages.measure(testing.STAGE):
+            testing.run(fetched, made.image)
     say(messages.layers_headline())
     for note in made.ledger:
         say(messages.layer(note.name, note.state, note.digest, note.size, note.reason))

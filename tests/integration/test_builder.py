@@ -25,7 +25,7 @@ from paas.core.names import AppId, BuildId, ProjectId
 from paas.errors import BuildFailed, LostLease, NotFound, Unavailable
 from paas.oci import archive
 from paas.oci.registry import Registry
-from paas.ports import Sandbox, Sandboxes, SandboxSettings
+from paas.ports import ORDINARY, Opening, Sandbox, Sandboxes, SandboxSettings
 
 pytestmark = pytest.mark.integration
 
@@ -54,9 +54,9 @@ class CountedSandboxes:
     inner: Sandboxes
     opened: list[str] = field(default_factory=list)
 
-    def open(self, image: str, limits: Limits, *, build_id: str) -> Sandbox:
+    def open(self, image: str, limits: Limits, *, build_id: str, opening: Opening = ORDINARY) -> Sandbox:
         self.opened.append(image)
-        return self.inner.open(image, limits, build_id=build_id)
+        return self.inner.open(image, limits, build_id=build_id, opening=opening)
 
     def sweep(self, running: Callable[[], frozenset[str]]) -> int:
         return self.inner.sweep(running)
