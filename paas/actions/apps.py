@@ -22,6 +22,7 @@ from paas.core.names import AppId
 from paas.core.permissions import Permission
 from paas.db.models import App, Build, Member, Project, Release
 from paas.errors import Conflict, InvalidInput, NotFound
+from paas.oci import references
 from paas.settings import Settings
 
 BRANCH = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_./]{0,199}")
@@ -76,8 +77,12 @@ def create(platform: Platform, actor: Actor, project: str, name: str, builder: s
 
 
 def _check_builder(settings: Settings, builder: str) -> None:
+    """`NAME`, `NAME:VERSION`, or the reference of an S2I builder image from elsewhere."""
+    if "/" in builder:
+        references.parse(builder)
+        return
     known = sorted(path.parent.name for path in settings.builders.glob("*/builder.toml"))
-    if builder and builder not in known:
+    if builder and builder.partition(":")[0] not in known:
         raise InvalidInput(
             f"there is no builder {builder[:40]!r}", field="builder", hint=f"There are: {', '.join(known)}."
         )

@@ -6,11 +6,14 @@ from typing import Any
 
 import click
 
-from paas.cli import addresses, git, options, output, target
+from paas.cli import addresses, build_settings, git, options, output, target
 from paas.cli.client import Api, AppApi
 from paas.cli.session import Session
 from paas.core import names
+from paas.core.builds import Strategy
 from paas.errors import InvalidInput, PaasError
+
+STRATEGY = click.Choice([strategy.value for strategy in Strategy])
 
 
 @click.group()
@@ -22,12 +25,14 @@ def apps() -> None:
 @click.argument("name", required=False)
 @options.takes_project
 @click.option("--builder", default="", metavar="NAME", help="Builder; default: the one that fits the source.")
+@click.option("--strategy", default=None, type=STRATEGY, help="How it is built; default: as the source asks.")
+@click.option("--context-dir", default=None, metavar="DIR", help="Folder of the source that is the app.")
 @click.option("--branch", default="", metavar="NAME", help="Branch that is deployed when pushed; default: main.")
 @click.option("--remote", default=target.REMOTE, show_default=True, metavar="NAME", help="Git remote to add.")
 @click.option("--no-remote", is_flag=True, help="Add no git remote.")
 @options.as_json
 def create(
-    api: Api, project: str, name: str | None, builder: str, branch: str, remote: str, no_remote: bool, as_json: bool
+    api: Api, project: str, name: str | None, builder: str, branch: str, remote: str, no_remote: bool, **more: Any
 ) -> None:
     """Make an app, and a git remote to push it to.
 
@@ -40,13 +45,23 @@ def create(
     wished = {"builder": builder, "deploy_branch": branch}
     body = {"name": _folder_name() if name is None else name} | {key: value for key, value in wished.items() if value}
     made = api.send("POST", f"/projects/{addresses.segment(project)}/apps", body)
+    _set_build(AppApi(api, project, made["name"]), **more)
     has_remote = not no_remote and _add_remote(remote, made["git_url"])
-    if as_json:
+    if more["as_json"]:
         output.as_json(made)
         return
     click.echo(f"App {made['name']} is there, in the project {project}: {made['url']}")
     where = remote if has_remote else made["git_url"]
     click.echo(f"Next: git push {where} {made['deploy_branch']}")
+
+
+def _set_build(app: AppApi, strategy: str | None, context_dir: str | None, **_: Any) -> bool:
+    """Settings that are given beside an app's own fields; were there any?"""
+    wished = {"strategy": strategy, "context_dir": context_dir}
+    chosen = {name: value for name, value in wished.items() if value is not None}
+    if chosen:
+        build_settings.change(app, chosen, [])
+    return bool(chosen)
 
 
 def _folder_name() -> str:
@@ -129,14 +144,19 @@ def show(found: dict[str, Any], more: dict[str, object] | None = None) -> None:
 @apps.command()
 @options.takes_app(positional=True)
 @click.option("--builder", default=None, metavar="NAME", help="Builder of the next builds; '' to detect it.")
+@click.option("--strategy", default=None, type=STRATEGY, help="How it is built.")
+@click.option(
+    "--context-dir", default=None, metavar="DIR", help="Folder of the source that is the app; '' for its top."
+)
 @click.option("--branch", default=None, metavar="NAME", help="Branch that is deployed when pushed.")
-def update(app: AppApi, builder: str | None, branch: str | None) -> None:
+def update(app: AppApi, builder: str | None, branch: str | None, strategy: str | None, context_dir: str | None) -> None:
     """Change how an app is built."""
+    has_changed = _set_build(app, strategy, context_dir)
     wished = {"builder": builder, "deploy_branch": branch}
     body = {key: value for key, value in wished.items() if value is not None}
-    if not body:
-        raise InvalidInput("nothing to change", hint="Give --builder or --branch.")
-    changed = app.send("PATCH", "", body)
+    if not body and not has_changed:
+        raise InvalidInput("nothing to change", hint="Give --builder, --branch, --strategy or --context-dir.")
+    changed = app.send("PATCH", "", body) if body else app.get()
     click.echo(f"{changed['name']} is built by {changed['builder'] or 'the builder that fits'} from pushes")
     click.echo(f"of the branch {changed['deploy_branch']}. It counts from the next build on.")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from paas.cli import events, options, output, releases
+from paas.cli import build_secrets, build_settings, events, options, output, releases
 from paas.cli.client import AppApi
 from paas.errors import BuildFailed, NotFound
 
@@ -17,6 +17,10 @@ number_argument = click.argument("number", type=click.IntRange(1), metavar="N")
 @click.group()
 def builds() -> None:
     """List, follow, repeat and cancel builds."""
+
+
+builds.add_command(build_settings.settings)
+builds.add_command(build_secrets.secrets)
 
 
 @builds.command("list")
@@ -59,7 +63,9 @@ def info(app: AppApi, number: int, as_json: bool) -> None:
             "build": found["number"],
             "state": found["state"],
             "waiting": found["waiting"],
-            "trigger": found["trigger"],
+            "trigger": _because(found),
+            "source": found.get("source_location", ""),
+            "strategy": found.get("strategy", ""),
             "commit": f"{output.short(found['commit'])} {found['message'].partition(chr(10))[0]}",
             "author": found["author"],
             "builder": found["builder"],
@@ -77,6 +83,11 @@ def info(app: AppApi, number: int, as_json: bool) -> None:
     if found["ledger"]:
         click.echo()
         output.table(("LAYER", "STATE", "SIZE", "PUSHED", "DIGEST", "WHY"), [_row(x) for x in found["ledger"]], "")
+
+
+def _because(build: Build) -> str:
+    why = build.get("trigger_message", "")
+    return f"{build['trigger']}: {why}" if why else str(build["trigger"])
 
 
 def _row(layer: dict[str, Any]) -> tuple[object, ...]:
@@ -108,18 +119,46 @@ def _last(app: AppApi) -> int:
 
 @builds.command()
 @options.takes_app()
+@click.option("--from-build", type=click.IntRange(1), default=None, metavar="N", help="The source of build N.")
+@options.no_cache
 @options.no_wait
-def start(app: AppApi, no_wait: bool) -> None:
-    """Build the last source again and release it."""
-    build: Build = app.send("POST", "/builds", {})
+@options.as_json
+def start(app: AppApi, from_build: int | None, no_cache: bool, no_wait: bool, as_json: bool) -> None:
+    """Build the last source again, with the settings of now, and release it."""
+    body = {"no_cache": no_cache} | ({"from_build": from_build} if from_build else {})
+    follow(app, app.send("POST", "/builds", body), no_wait=no_wait, as_json=as_json)
+
+
+@builds.command()
+@number_argument
+@options.takes_app()
+@options.no_wait
+@options.as_json
+def retry(app: AppApi, number: int, no_wait: bool, as_json: bool) -> None:
+    """Build what build N was made from once more, with the settings that it had, and release it."""
+    follow(app, app.send("POST", f"/builds/{number}/retry"), no_wait=no_wait, as_json=as_json)
+
+
+def follow(app: AppApi, build: Build, *, no_wait: bool, as_json: bool) -> None:
+    """Show a build's lines, then its release's, and where it answers. Raises BuildFailed, DeployFailed."""
     if no_wait:
-        click.echo(f"Build {build['number']} is {build['state']}.")
+        if as_json:
+            output.as_json(build)
+        else:
+            waiting = f": {build['waiting']}" if build["waiting"] else ""
+            click.echo(f"Build {build['number']} is {build['state']}{waiting}.")
         return
-    events.show_source(app, f"build/{build['number']}", follow=True)
-    ended = app.get(f"/builds/{build['number']}")
+    events.show_source(app, f"build/{build['number']}", follow=True, to_stderr=as_json)
+    ended: Build = app.get(f"/builds/{build['number']}")
     check(ended)
-    if ended["release"]:
-        releases.wait(app, app.get(f"/releases/{releases.parse_version(ended['release'])}"))
+    if not ended["release"]:
+        raise NotFound("the app was deleted meanwhile")
+    release = app.get(f"/releases/{releases.parse_version(ended['release'])}")
+    live = releases.wait(app, release, quiet=as_json)
+    if as_json:
+        output.as_json({"build": ended, "release": live, "url": app.get()["url"]})
+    else:
+        click.echo(f"=====> {app.get()['url']} deployed to paas ({ended['release']})")
 
 
 def check(build: Build) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0
+UPLOAD_SECONDS = 600.0
+"""The platform checks and stores a source before it answers."""
 SILENCE_SECONDS = 45.0
 """A stream sends a heartbeat every 15 seconds."""
 
@@ -56,6 +58,17 @@ class Api:
         """The answer's JSON, or None where it has no content. Raises what the server says, Unavailable."""
         with self._translated():
             response = self._open().send(self._request(method, path, body, query, login))
+        return self._read(response)
+
+    def upload(self, path: str, content: Iterator[bytes], kind: str) -> Any:
+        """POST bytes as they come; the answer's JSON. Raises what the server says, Unavailable."""
+        with self._translated():
+            request = self._request("POST", path, None, None, None, {"Content-Type": kind}, content)
+            request.extensions["timeout"] = {**request.extensions["timeout"], "read": UPLOAD_SECONDS}
+            response = self._open().send(request)
+        return self._read(response)
+
+    def _read(self, response: httpx.Response) -> Any:
         if response.is_error:
             raise errors.from_response(response.status_code, response.content)
         if not response.is_success:
@@ -112,6 +125,7 @@ class Api:
         query: Mapping[str, object] | None,
         login: tuple[str, str] | None,
         headers: Mapping[str, str] | None = None,
+        content: Iterator[bytes] | None = None,
     ) -> httpx.Request:
         sent = {"Accept": "application/json", **(headers or {})}
         if login:
@@ -120,7 +134,7 @@ class Api:
             sent["Authorization"] = f"Bearer {self._token}"
         params = {name: str(value) for name, value in (query or {}).items() if value not in (None, "")}
         return self._open().build_request(
-            method, f"{self.url}/api/v1{path}", params=params or None, json=body, headers=sent
+            method, f"{self.url}/api/v1{path}", params=params or None, json=body, content=content, headers=sent
         )
 
     @contextmanager
@@ -193,3 +207,6 @@ class AppApi:
 
     def send(self, method: str, rest: str = "", body: object = None) -> Any:
         return self.api.send(method, self.path(rest), body)
+
+    def upload(self, rest: str, content: Iterator[bytes], kind: str) -> Any:
+        return self.api.upload(self.path(rest), content, kind)

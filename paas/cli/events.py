@@ -66,7 +66,7 @@ def render(event: dict[str, Any]) -> str:
     return f"{at} {click.style(f'{label}:', fg=colour)} {output.clean_coloured(text)}".rstrip()
 
 
-def show_source(app: AppApi, source: str, follow: bool, as_json: bool = False) -> None:
+def show_source(app: AppApi, source: str, follow: bool, as_json: bool = False, *, to_stderr: bool = False) -> None:
     """Print the text of a build's or release's lines, those of now or all until it ends."""
     wanted = Following(source, until=source, after=0, patience=PATIENCE)
     lines = streams.follow(app, wanted, output.note) if follow else _pages(app, source)
@@ -74,7 +74,7 @@ def show_source(app: AppApi, source: str, follow: bool, as_json: bool = False) -
         if as_json:
             output.as_json_line(event)
         elif event["kind"] != DONE:
-            click.echo(output.clean_coloured(event["text"]))
+            click.echo(output.clean_coloured(event["text"]), err=to_stderr)
 
 
 def _pages(app: AppApi, source: str) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,7 @@ Command = Callable[..., None]
 COMPLETION_SECONDS = 2.0
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, with exact times.")
 yes = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+no_cache = click.option("--no-cache", is_flag=True, help="Run every step, whatever is kept from earlier builds.")
 no_wait = click.option("--no-wait", is_flag=True, help="Return at once instead of following the deploy.")
 
 

@@ -99,15 +99,15 @@ def before(items: Sequence[Release]) -> int:
     return int(max(earlier))
 
 
-def wait(app: AppApi, release: Release | None, no_wait: bool = False) -> None:
-    """Show a release's lines until it is live. Raises DeployFailed."""
+def wait(app: AppApi, release: Release | None, no_wait: bool = False, *, quiet: bool = False) -> Release | None:
+    """Show a release's lines until it is live (`quiet`: on stderr); how it ended. Raises DeployFailed."""
     if release is None:
         output.note("There is no release yet: it counts from the first push on.")
-        return
+        return None
     if no_wait:
         click.echo(f"{release['version']} is {release['state']}.")
-        return
-    events.show_source(app, f"release/{release['number']}", follow=True)
+        return release
+    events.show_source(app, f"release/{release['number']}", follow=True, to_stderr=quiet)
     ended: Release = app.get(f"/releases/{release['number']}")
     if ended["state"] == "failed":
         raise DeployFailed(
@@ -116,4 +116,5 @@ def wait(app: AppApi, release: Release | None, no_wait: bool = False) -> None:
             stage=ended["stage"],
             hint=ended["hint"] or "The release before it serves on.",
         )
-    click.echo(f"{ended['version']} is {ended['state']}.")
+    click.echo(f"{ended['version']} is {ended['state']}.", err=quiet)
+    return ended

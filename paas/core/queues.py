@@ -79,10 +79,8 @@ class _Line:
         mine = [other for other in self.running if other.app == item.app]
         earlier = [other for other in self.waiting if other.app == item.app and other.number < item.number]
         alone = not item.parallel or not all(other.parallel for other in mine)
-        if mine and (alone or len(mine) >= self.caps.per_app):
-            return Why.app, tuple(mine)
-        if earlier and not item.parallel:
-            return Why.app, tuple(earlier)
+        if (mine and (alone or len(mine) >= self.caps.per_app)) or (earlier and not item.parallel):
+            return Why.app, (*mine, *(() if item.parallel else earlier))
         if not item.ready:
             return Why.pause, ()
         of_project = [other for other in self.running if other.project == item.project]

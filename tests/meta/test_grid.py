@@ -40,8 +40,10 @@ ROOMS = {
         "client": "the one way to the API",
         "completion": "shell completion",
         "credentials": "what login remembers",
+        "deploy": "source to release without git push",
         "environment": "variables of the user's shell",
         "errors": "the boundary: errors become words",
+        "folders": "a folder as a stream",
         "git": "the user's own git",
         "git_credential": "what git calls for its credentials",
         "login": "login, logout, whoami",
@@ -54,6 +56,7 @@ ROOMS = {
     },
     "core": {
         "names": "the grammar of every name",
+        "recipes": "what images of our own are made from",
         "permissions": "the one place that decides",
         "procfile": "the format that sources bring",
         "queues": "who is next, of builds and of releases",

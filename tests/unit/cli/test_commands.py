@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,12 @@ READS: list[tuple[list[str], dict[str, Any], Any]] = [
     (["apps", "info", "team/shop"], {f"GET {SHOP}": APP}, APP),
     (["builds", "list"], {f"GET {SHOP}/builds": {"items": [build(1)]}}, [build(1)]),
     (["builds", "info", "1"], {f"GET {SHOP}/builds/1": build(1)}, build(1)),
+    (
+        ["builds", "settings"],
+        {f"GET {SHOP}/build-settings": {"settings": {"cpus": 0}, "changed": [], "maxima": {}}},
+        {"settings": {"cpus": 0}, "changed": [], "maxima": {}},
+    ),
+    (["builds", "secrets", "list"], {f"GET {SHOP}/build-secrets": {"items": []}}, []),
     (["releases", "list"], {f"GET {SHOP}/releases": {"items": [release(3)]}}, [release(3)]),
     (["releases", "info", "v3"], {f"GET {SHOP}/releases/3": release(3)}, release(3)),
     (["ps"], {f"GET {SHOP}/processes": PROCESSES}, PROCESSES),
@@ -245,8 +252,66 @@ def test_builds_start_follows_build_and_release(tmp_path: Path, capsys: Any) -> 
         return httpx.Response(200, text=sse(event(1, source, source), done=True))
 
     answers = {"POST /builds": build(7, "queued"), "GET /builds/7": build(7), "GET /releases/3": release(3)}
-    assert shop(tmp_path, {**answers, "GET /events": answer}).run("builds", "start") == 0
-    assert capsys.readouterr().out == "build/7\nrelease/3\nv3 is live.\n"
+    answers |= {"GET /events": answer, "POST /builds/2/retry": build(7, "queued")}
+    terminal = Terminal(tmp_path, {f"GET {SHOP}": APP, **shop(tmp_path, answers).answers}, REMOTE)
+    told = f"build/7\nrelease/3\nv3 is live.\n=====> {APP['url']} deployed to paas (v3)\n"
+    assert terminal.run("builds", "start", "--from-build", "2", "--no-cache") == 0
+    assert capsys.readouterr().out == told
+    assert terminal.sent()[0] == ("POST", f"{SHOP}/builds", {"from_build": 2, "no_cache": True})
+    assert terminal.run("builds", "retry", "2") == 0
+    assert capsys.readouterr().out == told
+    assert terminal.run("deploy", "--image", "nginx", "--json") == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == {"build": build(7), "release": release(3), "url": APP["url"]}
+    assert shown.err == "build/7\nrelease/3\nv3 is live.\n"
+
+
+def test_deploy_of_a_folder_sends_it_without_git_and_builds_it(tmp_path: Path, capsys: Any) -> None:
+    folder = tmp_path / "app"
+    for name, text in {"a.txt": "one", "sub/b.sh": "x" * 5000, ".git/config": "secret", ".env": "E=1"}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    (folder / "sub/b.sh").chmod(0o755)
+    (folder / "link").symlink_to("a.txt")
+    waits = build(7, "queued", waiting="queued behind build 6 of this app")
+    terminal = shop(tmp_path, {"POST /sources": {"digest": "sha256:1"}, "POST /builds": waits})
+    assert terminal.run("deploy", "--from-dir", str(folder), "-m", "why", "--no-wait") == 0
+    sent = terminal.seen[0]
+    assert sent.headers["content-type"] == "application/x-tar"
+    with tarfile.open(fileobj=io.BytesIO(sent.content)) as tar:
+        found = {m.name: (m.type, m.mode & 0o777) for m in tar}
+        assert tar.extractfile("sub/b.sh").read() == b"x" * 5000  # type: ignore[union-attr]
+    assert found.keys() == {"a.txt", "sub", "sub/b.sh", "link", ".env"}
+    assert found["sub/b.sh"] == (tarfile.REGTYPE, 0o755)
+    assert found["link"][0] == tarfile.SYMTYPE
+    assert json.loads(terminal.seen[1].content) == {"message": "why", "no_cache": False, "source": "sha256:1"}
+    assert capsys.readouterr().out == "Build 7 is queued: queued behind build 6 of this app.\n"
+
+
+@pytest.mark.parametrize("words", [[], ["--image", "a", "--from-git", "b"]])
+def test_deploy_wants_one_source(tmp_path: Path, capsys: Any, words: list[str]) -> None:
+    assert shop(tmp_path, {}).run("deploy", *words) == 2
+    assert "one of --from-dir, --from-git and --image" in capsys.readouterr().err
+
+
+def test_build_settings_and_secrets(tmp_path: Path, capsys: Any) -> None:
+    settings = {"strategy": "auto", "timeout": 0, "build_args": {"A": "1"}, "test_command": ["sh", "-c"]}
+    found = {"settings": settings, "changed": ["build_args"], "maxima": {"timeout": 7200}}
+    (tmp_path / "t").write_text("token\n")
+    terminal = shop(
+        tmp_path,
+        {"GET /build-settings": found, "PATCH /build-settings": found, "PATCH /build-secrets": {"items": []}},
+    )
+    assert terminal.run("builds", "settings") == 0
+    shown = capsys.readouterr().out
+    assert "A=1" in shown
+    assert "(default)" in shown
+    assert terminal.run("builds", "settings", "build_args.A=1", "--unset", "timeout") == 0
+    assert terminal.sent()[-1][2] == {"set": {"build_args.A": "1"}, "unset": ["timeout"]}
+    assert terminal.run("builds", "secrets", "set", f"T=@{tmp_path / 't'}", "U=word") == 0
+    assert terminal.sent()[-1][2] == {"set": {"T": "token\n", "U": "word"}, "unset": []}
+    assert terminal.run("apps", "update", "--strategy", "dockerfile", "--context-dir", "web") == 3  # no app answers
+    assert terminal.sent()[-2][2] == {"set": {"strategy": "dockerfile", "context_dir": "web"}, "unset": []}
 
 
 @pytest.mark.parametrize(
