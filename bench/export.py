@@ -23,6 +23,7 @@ import docker
 from bench import rivals
 from bench.subject import EXAMPLE, spread
 from paas import bootstrap, settings
+from paas.builder import catalog
 from paas.core.builds import Limits
 from paas.drivers.docker import render
 from paas.oci.layers import LayerWriter
@@ -91,8 +92,9 @@ def sandbox() -> Iterator[tuple[Sandbox, Any]]:
 def builder_reference() -> str:
     chosen = settings.load()
     registry = Registry(chosen.registry_url, bootstrap.token_source(chosen))
-    repository = "builders/python"
-    return f"{chosen.registry_host}/{repository}@{registry.digest_of(repository, 'current')}"
+    builder = catalog.load(chosen.builders)["python"]
+    digest = registry.digest_of(builder.repository, builder.version)
+    return f"{chosen.registry_host}/{builder.repository}@{digest}"
 
 
 def run(opened: Sandbox, script: str) -> None:

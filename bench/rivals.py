@@ -38,7 +38,9 @@ def registry() -> Iterator[str]:
             f"http: {{addr: {address}}}\n"
         )
         program = shutil.which("docker-registry") or "docker-registry"
-        with subprocess.Popen([program, "serve", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as serving:
+        with subprocess.Popen(
+            [program, "serve", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as serving:
             try:
                 _await_port(address)
                 yield address

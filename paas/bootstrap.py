@@ -235,6 +235,7 @@ def _builder(
     given = sandbox_settings(settings).env
 
     def build(spec: BuildSpec, say: Say, check: Callable[[], None]) -> BuildResult:
+        from paas import workshop
         from paas.builder import catalog, pipeline
 
         tools = pipeline.Tools(
@@ -249,6 +250,7 @@ def _builder(
             now=datetime.now(UTC),
             index_settings={name: value for name, value in given.items() if name in INDEXES},
             import_image=_import_image(imports(), settings, spec, say, check),
+            make_builder=workshop.maker(settings, engine(settings), installation(settings), registry),
         )
         return pipeline.build(spec, tools, say)
 

@@ -5,11 +5,13 @@ Skip at home, fail where CI is set: a missing service must not hide there.
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,7 +22,7 @@ from sqlalchemy import Connection, Engine, event
 
 from paas.bootstrap import engine as open_engine
 from paas.bootstrap import installation
-from paas.drivers.docker.images import Images
+from paas.core.recipes import Recipe
 from paas.errors import PaasError
 from paas.ops import down as down_verb
 from paas.ops import engine, example, images, processes
@@ -68,6 +70,15 @@ def require(condition: object, what: str) -> None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{what} is missing")
 
 
+def bridge_address() -> str:
+    """The machine's own address on the engine's default bridge: sandboxes reach it, the outside does not."""
+    shown = subprocess.run(
+        ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    return shown.stdout.strip() or "127.0.0.1"
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -111,19 +122,25 @@ class Installation:
 
 
 @pytest.fixture(scope="session")
-def builder_images() -> dict[str, str]:
-    """The builders' images on the engine, made where they are missing: tag by repository."""
+def builder_recipes() -> list[Recipe]:
+    """The default builders' images, on the engine: made where they are missing."""
+    return made_images("")
+
+
+@functools.cache
+def made_images(wanted: str) -> list[Recipe]:
+    """The images of these builders (`NAME:VERSION …`), on the engine: made where they are missing."""
     require(shutil.which("mmdebstrap"), "mmdebstrap")
     with tempfile.TemporaryDirectory(prefix="paas-images-") as folder:
         settings = Settings(state=Path(folder))
         (settings.state / "tmp").mkdir()
         require(_engine_answers(settings), "a Docker Engine")
         opened = open_engine(settings)
-        made = Images(opened, installation=IMAGE_OWNER)
+        recipes = images.recipes(settings, wanted)
         with images.alone(settings):
-            images.make_base(settings, made, lambda line: None)
-            images.make_builders(settings, opened, made, lambda line: None)
-        return {recipe.repository: recipe.tag for recipe in images.recipes(settings)}
+            images.make_bases(settings, opened, IMAGE_OWNER, recipes, lambda line: None)
+            images.make_builders(settings, opened, IMAGE_OWNER, recipes, lambda line: None)
+        return recipes
 
 
 def _engine_answers(settings: Settings) -> bool:
@@ -144,6 +161,7 @@ def platform_installation() -> Iterator[Installation]:
         port=free_port(),
         registry_port=free_port(),
         network_pool=f"10.{202 + secrets.randbelow(48)}.0.0/16",
+        git_hosts=bridge_address(),
     )
     require(_engine_answers(settings), "a Docker Engine")
     made = Installation(settings)

@@ -17,7 +17,6 @@ from paas.oci.images import Image
 from paas.oci.layers import Layer
 from paas.oci.registry import Registry
 
-TAG = "current"
 _AT_ONCE = 4
 
 
@@ -45,13 +44,22 @@ class Bases:
 def resolve(registry: Registry, builder: Builder) -> Bases:
     """The builder's images as they are now. Raises BuildFailed where it has none."""
     try:
-        build = _read(registry, builder.repository)
+        build = _read(registry, builder.repository, builder.version)
     except NotFound as error:
         raise messages.missing_builder_image(builder) from error
     try:
-        return Bases(build, _read(registry, builder.run_repository))
+        return Bases(build, _read(registry, builder.run_repository, builder.version))
     except NotFound:
         return Bases(build, build)
+
+
+def is_made(registry: Registry, builder: Builder) -> bool:
+    """Does the registry have the build image?"""
+    try:
+        registry.digest_of(builder.repository, builder.version)
+    except NotFound:
+        return False
+    return True
 
 
 def mount(registry: Registry, repository: str, base: Base) -> None:
@@ -69,6 +77,6 @@ def mount_layers(registry: Registry, repository: str, layers: Sequence[Layer], s
         raise messages.missing_layer(source, missing[0])
 
 
-def _read(registry: Registry, repository: str) -> Base:
-    digest = registry.digest_of(repository, TAG)
+def _read(registry: Registry, repository: str, version: str) -> Base:
+    digest = registry.digest_of(repository, version)
     return Base(repository, digest, registry.image(repository, digest))

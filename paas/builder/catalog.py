@@ -6,24 +6,40 @@ is a mistake too.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from paas.core import names
-from paas.errors import InvalidInput
+from paas.core.recipes import SUITE
+from paas.errors import InvalidInput, NotFound
 
 FILE = "builder.toml"
 _MAX_BYTES = 64 * 1024
 _KEYS: dict[str, frozenset[str]] = {
-    "": frozenset({"name", "display-name", "version", "detect", "dependencies", "layers", "source"}),
-    "detect": frozenset({"any", "unless"}),
+    "": frozenset({"name", "display-name", "version", "versions", "detect", "dependencies", "layers", "source"}),
+    "detect": frozenset({"any", "unless", "version-files"}),
     "dependencies": frozenset({"files", "lock"}),
     "layers": frozenset({"dependencies"}),
     "source": frozenset({"copy", "assemble-if", "assemble-if-key"}),
 }
+
+
+_VERSION_KEYS = frozenset({"suite", "args"})
+_VERSION = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){0,2}")
+_SUITE = re.compile(r"[a-z]{2,20}")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a builder: which Debian it comes from, and what its Dockerfiles are told."""
+
+    name: str
+    suite: str = SUITE
+    args: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -33,6 +49,7 @@ class Builder:
     name: str
     display_name: str
     version: str
+    """The default one; of a builder that was chosen for a source, the chosen one."""
     detect_any: tuple[str, ...]
     """One of these in a source makes it this builder's."""
     detect_unless: tuple[str, ...] = ()
@@ -47,16 +64,39 @@ class Builder:
     """Files that make `assemble` necessary all the same."""
     assemble_if_key: tuple[tuple[str, str], ...] = ()
     """The same for keys of a JSON or TOML file: (`package.json`, `scripts.build`)."""
+    version_files: tuple[tuple[str, str], ...] = ()
+    """What names the wanted version, the first that is there: (file, key in it; empty: the file is the version)."""
+    versions: tuple[Version, ...] = ()
+    """All there are; empty: only the default."""
 
     @property
     def repository(self) -> str:
-        """Where the registry holds the build image, tag `current`."""
+        """Where the registry holds the build image; the tag is the version."""
         return f"builders/{self.name}"
 
     @property
     def run_repository(self) -> str:
         """Where the registry holds the run image, if there is one."""
         return f"builders/{self.name}-run"
+
+    @property
+    def label(self) -> str:
+        """For people: `python:3.13`; a builder of one version is its name."""
+        return f"{self.name}:{self.version}" if len(self.versions) > 1 else self.name
+
+    def all_versions(self) -> tuple[Version, ...]:
+        """The default one first."""
+        first = [version for version in self.versions if version.name == self.version]
+        others = [version for version in self.versions if version.name != self.version]
+        return (*first, *others) or (Version(self.version),)
+
+    def named(self, version: str) -> Version:
+        """Raises NotFound that lists those that are."""
+        for known in self.all_versions():
+            if known.name == version:
+                return known
+        there = ", ".join(known.name for known in self.all_versions())
+        raise NotFound(f"there is no {self.name} {version}", hint=f"There are: {there}.")
 
 
 def load(folder: Path) -> dict[str, Builder]:
@@ -96,6 +136,10 @@ def parse(content: bytes, file: str) -> Builder:
         copy=reader.absolute(reader.text("source.copy", required=False), "source.copy"),
         assemble_if=reader.texts("source.assemble-if"),
         assemble_if_key=tuple(reader.file_and_key(text) for text in reader.texts("source.assemble-if-key")),
+        version_files=tuple(
+            (name, key) for name, _, key in (text.partition(":") for text in reader.texts("detect.version-files"))
+        ),
+        versions=reader.versions(),
     )
 
 
@@ -139,6 +183,31 @@ class _Reader:
                 self.file, "source.assemble-if-key", f"{text!r} must be FILE:KEY, as package.json:scripts.build"
             )
         return file, key
+
+    def versions(self) -> tuple[Version, ...]:
+        """Of the `[versions."3.13"]` tables; the default must be one of them."""
+        table = self._value("versions", {})
+        assert isinstance(table, dict)
+        found = tuple(self._version(name, value) for name, value in table.items())
+        default = self.text("version")
+        if found and default not in table:
+            raise _invalid(self.file, "version", f"{default!r} is none of versions: {', '.join(table)}")
+        if not _VERSION.fullmatch(default):
+            raise _invalid(self.file, "version", f"{default[:40]!r} is not numbers and dots")
+        return found
+
+    def _version(self, name: str, value: object) -> Version:
+        key = f"versions.{name}"
+        if not _VERSION.fullmatch(name):
+            raise _invalid(self.file, key, "is not numbers and dots")
+        if not isinstance(value, dict) or value.keys() - _VERSION_KEYS:
+            raise _invalid(self.file, key, f"must be a table of {', '.join(sorted(_VERSION_KEYS))}")
+        suite, args = value.get("suite", SUITE), value.get("args", {})
+        if not isinstance(suite, str) or not _SUITE.fullmatch(suite):
+            raise _invalid(self.file, f"{key}.suite", "is no name of a Debian suite")
+        if not isinstance(args, dict) or not all(isinstance(text, str) for text in args.values()):
+            raise _invalid(self.file, f"{key}.args", "must be a table of texts")
+        return Version(name, suite, args)
 
     def _value(self, key: str, default: object) -> object:
         table, _, name = key.rpartition(".")

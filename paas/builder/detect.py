@@ -23,7 +23,7 @@ class Detected:
 
 
 def detect(names: Collection[str], catalog: Mapping[str, Builder], chosen: str = "") -> Detected:
-    """The builder for a source with these paths. Raises BuildFailed."""
+    """The builder for a source with these paths; `chosen` is its owner's choice, by name. Raises BuildFailed."""
     if chosen:
         if chosen not in catalog:
             raise messages.unknown_builder(chosen, catalog)

@@ -22,6 +22,10 @@ from paas.ports import Sandboxes, Say
 _TIME_SPAN = 25 * 365 * 86400
 
 
+def _no_maker(builder: Builder, say: Say) -> None:
+    raise messages.missing_builder_image(builder)
+
+
 def _no_import(reference: str) -> tuple[str, Digest]:
     raise messages.no_import(reference)
 
@@ -46,6 +50,8 @@ class Tools:
     """Those of the sandboxes' variables that decide where packages come from."""
     import_image: Callable[[str], tuple[str, Digest]] = _no_import
     """Brings an image from elsewhere: its repository and digest in our registry. Raises BuildFailed, Unavailable."""
+    make_builder: Callable[[Builder, Say], None] = _no_maker
+    """Makes the images of a builder that the registry does not have. Raises BuildFailed, Unavailable."""
 
 
 @dataclass(frozen=True)

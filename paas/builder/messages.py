@@ -134,6 +134,26 @@ def unknown_builder(name: str, catalog: Mapping[str, Builder]) -> BuildFailed:
     )
 
 
+def unknown_version(builder: Builder, wanted: str, file: str, there: Sequence[str]) -> BuildFailed:
+    origin = f"{file} asks for" if file else "the app's settings ask for"
+    return BuildFailed(
+        f"{origin} {builder.display_name} {wanted[:60]!r}, which is not there",
+        reason="UnknownVersion",
+        stage="detect",
+        hint=f"There are: {', '.join(there)}. Choose one in {file or 'paasctl apps update --builder NAME:VERSION'}.",
+    )
+
+
+def version(builder: Builder, file: str, wanted: str) -> str:
+    """Which version is used, and why."""
+    why = f"{file}: {wanted}" if file else "the default"
+    return detail(f"Using {builder.display_name} {builder.version} ({why})")
+
+
+def making_builder(builder: Builder) -> str:
+    return step(f"Making builder {builder.label}: it was never used here before, this takes a minute")
+
+
 def no_builder(catalog: Mapping[str, Builder]) -> BuildFailed:
     looked = "; ".join(f"{name}: {_looked_for(builder)}" for name, builder in sorted(catalog.items()))
     return BuildFailed(
@@ -190,10 +210,10 @@ def missing_source(digest: str) -> BuildFailed:
 
 def missing_builder_image(builder: Builder) -> BuildFailed:
     return BuildFailed(
-        f"the image of the {builder.name} builder is not in the registry",
+        f"the image of the builder {builder.label} is not in the registry",
         reason="PullBuilderImageFailed",
         stage="fetch",
-        hint="An operator makes it with: make builders",
+        hint="An operator makes it with: bin/paas builders make",
     )
 
 
@@ -209,7 +229,7 @@ def lying_builder_image(builder: Builder, what: str) -> BuildFailed:
 def missing_layer(repository: str, digest: str) -> Unavailable:
     return Unavailable(
         f"the registry has lost layer {digest[:19]}… of {repository}",
-        hint="An operator makes the builders' images anew with: make builders",
+        hint="An operator makes the builders' images anew with: bin/paas builders make",
     )
 
 

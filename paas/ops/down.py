@@ -13,13 +13,14 @@ from paas.ops.environment import Person
 from paas.ops.steps import Steps
 from paas.ops.up import EXAMPLE_DONE
 from paas.settings import Settings
+from paas.workshop import PUSHED
 
 FILES = (
     "paas.db",
     "paas.db-wal",
     "paas.db-shm",
     environment.KEPT,
-    images.PUSHED,
+    PUSHED,
     state.CREDENTIALS,
     EXAMPLE_DONE,
     INSTALLATION,

@@ -9,8 +9,8 @@ from pathlib import Path
 from paas.actions import repairs
 from paas.bootstrap import build_platform
 from paas.bootstrap import engine as open_engine
+from paas.core.recipes import Recipe
 from paas.db import migrations
-from paas.drivers.docker.images import Images
 from paas.ops import engine, environment, example, images, processes, state, systemd
 from paas.ops.environment import Person
 from paas.ops.steps import Steps
@@ -64,22 +64,23 @@ def up(settings: Settings, wanted: Wanted, steps: Steps) -> Outcome:
     with steps.step("Processes") as say:
         told = processes.start(settings, at_boot=wanted.at_boot)
         say(told)
-    _images(settings, wanted.image_owner or installation, steps)
+    made = _images(settings, wanted.image_owner or installation, steps)
     with steps.step("Waiting until every part works"):
         processes.await_all(settings)
     with steps.step("Builder images into the registry") as say:
-        images.push_builders(settings, open_engine(settings), say)
+        images.push_builders(settings, open_engine(settings), made, say)
     return _finish(settings, wanted, told == "started", steps)
 
 
-def _images(settings: Settings, owner: str, steps: Steps) -> None:
+def _images(settings: Settings, owner: str, steps: Steps) -> list[Recipe]:
     opened = open_engine(settings)
-    made = Images(opened, installation=owner)
+    wanted = images.recipes(settings)
     with images.alone(settings):
         with steps.step("Base image") as say:
-            images.make_base(settings, made, say)
+            images.make_bases(settings, opened, owner, wanted, say)
         with steps.step("Builder images") as say:
-            images.make_builders(settings, opened, made, say)
+            images.make_builders(settings, opened, owner, wanted, say)
+    return wanted
 
 
 def _finish(settings: Settings, wanted: Wanted, is_fresh: bool, steps: Steps) -> Outcome:

@@ -22,6 +22,7 @@ from paas.builder import catalog
 from paas.builder.pipeline import Tools, build
 from paas.core.builds import BuildResult, BuildSpec, Limits
 from paas.core.names import AppId, BuildId, ProjectId
+from paas.core.recipes import Recipe
 from paas.errors import BuildFailed, LostLease, NotFound, Unavailable
 from paas.oci import archive
 from paas.oci.registry import Registry
@@ -115,16 +116,14 @@ def wait_for(registry: Registry) -> None:
 
 
 @pytest.fixture(scope="module")
-def registry(registry_host: str, engine, builder_images: dict[str, str]) -> Iterator[Registry]:
-    from paas.drivers.docker.images import Images
+def registry(
+    registry_host: str, engine, builder_recipes: list[Recipe], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Registry]:
+    from paas.drivers.docker import builders
 
-    images = Images(engine, installation="builder-tests")
     with Registry(f"http://{registry_host}") as opened:
-        for repository, tag in builder_images.items():
-            name = tag.rpartition(":")[0]
-            with engine.door("tag") as api:
-                api.tag(tag, name, "current")
-            images.push(f"{name}:current", opened, repository)
+        note = tmp_path_factory.mktemp("pushed") / "images.json"
+        builders.push(engine, opened, builder_recipes, note, lambda line: None)
         yield opened
 
 

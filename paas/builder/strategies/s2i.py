@@ -18,12 +18,15 @@ from paas.builder import (
     scripts,
     source,
     source_step,
+    versions,
 )
 from paas.builder import detect as detection
+from paas.builder.catalog import Builder
 from paas.builder.job import Fetched, Job, Made, Tools
 from paas.builder.scripts import OWN_SCRIPTS
 from paas.builder.source import SourceFiles
 from paas.builder.stages import Stages
+from paas.ports import Say
 
 
 def wanted(tools: Tools) -> dict[str, int]:
@@ -34,7 +37,8 @@ def wanted(tools: Tools) -> dict[str, int]:
     for builder in tools.catalog.values():
         keyed = [path for path, _ in builder.assemble_if_key]
         plain = [name for name in (*builder.detect_any, *builder.detect_unless, *builder.assemble_if) if "/" in name]
-        found |= dict.fromkeys((*keyed, *plain, *builder.dependency_files), source.MAX_TEXT)
+        versioned = [path for path, _ in builder.version_files]
+        found |= dict.fromkeys((*keyed, *plain, *versioned, *builder.dependency_files), source.MAX_TEXT)
     for builder in tools.catalog.values():
         found |= dict.fromkeys(builder.lock_files, source.MAX_LOCK)
     return found
@@ -62,7 +66,7 @@ def build(fetched: Fetched, stages: Stages) -> Made:
         image = export.push(job, (*installed.layers, *made.layers), run_script)
     return Made(
         image=image,
-        builder=job.builder.name,
+        builder=job.builder.label,
         processes=found.commands,
         release_command=found.release,
         health=found.health,
@@ -79,12 +83,37 @@ def build(fetched: Fetched, stages: Stages) -> Made:
 
 def _prepare(fetched: Fetched) -> Job:
     spec, tools, say, files = fetched.spec, fetched.tools, fetched.say, fetched.files
-    found = detection.detect(files.names, tools.catalog, spec.builder)
-    say(messages.detected(found.builder, found.file))
+    builder = _builder(fetched)
     variables, refused = environment.parse(files.contents.get(environment.FILE, b""))
     if refused:
         say(messages.ignored_environment(refused))
-    return Job(spec, tools, say, found.builder, bases.resolve(tools.registry, found.builder), files, variables)
+    return Job(spec, tools, say, builder, bases.resolve(tools.registry, builder), files, variables)
+
+
+def _builder(fetched: Fetched) -> Builder:
+    """The builder in the version that the source asks for; its images are made where it was never used."""
+    tools, say, files = fetched.tools, fetched.say, fetched.files
+    name, _, version = fetched.spec.builder.partition(":")
+    found = detection.detect(files.names, tools.catalog, name)
+    chosen = versions.choose(found.builder, files.contents, version)
+    say(messages.detected(found.builder, found.file))
+    if len(found.builder.versions) > 1:
+        say(messages.version(chosen.builder, chosen.file, chosen.wanted))
+    if not bases.is_made(tools.registry, chosen.builder):
+        say(messages.making_builder(chosen.builder))
+        tools.make_builder(chosen.builder, _progress(fetched))
+    return chosen.builder
+
+
+def _progress(fetched: Fetched) -> Say:
+    """The steps of making an image; what its package manager says stays out."""
+
+    def tell(line: str) -> None:
+        fetched.tools.check()
+        if ": Step " in line or line.endswith((" made", " pushed")):
+            fetched.say(messages.detail(line[:120]))
+
+    return tell
 
 
 def _run_script(job: Job) -> str:

@@ -69,8 +69,9 @@ class Images:
         *,
         dockerfile: str = "Dockerfile",
         ca_bundle: bytes = b"",
+        fresh: bool = False,
     ) -> None:
-        """Build a folder, telling each line. Raises BuildFailed, Unavailable."""
+        """Build a folder, telling each line; `fresh`: without what the engine kept. Raises BuildFailed, Unavailable."""
         with _context(folder, ca_bundle) as context, self._engine.door(f"build {tag}") as api:
             told = api.build(
                 fileobj=context,
@@ -79,6 +80,7 @@ class Images:
                 dockerfile=dockerfile,
                 buildargs=dict(args),
                 labels=self._labels(),
+                nocache=fresh,
                 rm=True,
                 forcerm=True,
                 decode=True,

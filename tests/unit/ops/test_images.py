@@ -59,5 +59,9 @@ def test_another_base_or_index_makes_all_again(settings: Settings) -> None:
 
 
 def test_public_base_is_used_where_it_is_named() -> None:
-    assert images.base_tag(Settings(base_image="debian:trixie-slim")) == "debian:trixie-slim"
-    assert images.base_tag(Settings()).startswith("paas/debian:trixie-")
+    def bases(settings: Settings) -> dict[str, str]:
+        return {recipe.base.suite: recipe.base.tag for recipe in images.recipes(settings, "python python:3.11")}
+
+    public = bases(Settings(base_image="docker.io/library/debian:trixie-slim"))
+    assert public["bookworm"] == "docker.io/library/debian:bookworm-slim"
+    assert bases(Settings())["trixie"].startswith("paas/debian:trixie-")
