@@ -60,7 +60,7 @@ class Place:
     behind: tuple[Item, ...] = ()
     """app, project: those that must end first."""
     position: int = 0
-    """Among all that wait, from 1 on."""
+    """Among all that cannot run yet, from 1 on."""
     waiting: int = 0
 
 
@@ -114,10 +114,10 @@ def choose(items: Iterable[Item], caps: Caps) -> list[str]:
 def places(items: Iterable[Item], caps: Caps) -> dict[str, Place]:
     """Of every waiting item by id: why it waits, and its position if nothing new comes."""
     line = _Line(items, caps)
-    order = _turns(line)
     found: dict[str, Place] = {}
     while best := line.take():
         found[best.id] = Place(Why.now)
+    order = _turns(line)
     for item in line.waiting:
         why, behind = line.blocked(item)
         found[item.id] = Place(why, behind, order.index(item.id) + 1, len(order))

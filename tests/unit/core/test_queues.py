@@ -55,7 +55,7 @@ def test_positions_count_all_that_wait_once(line: tuple[list[Item], Caps]) -> No
     places = queues.places(items, caps)
     waiting = [place for place in places.values() if place.why is not Why.now]
     assert len({place.position for place in waiting}) == len(waiting)
-    assert all(1 <= place.position <= place.waiting == len(places) for place in waiting)
+    assert all(1 <= place.position <= place.waiting == len(waiting) for place in waiting)
     for place in waiting:
         assert bool(place.behind) == (place.why in (Why.app, Why.project, Why.total))
 
