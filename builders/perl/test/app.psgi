@@ -1,0 +1,4 @@
+use v5.36;
+use Greeting;
+
+sub ($env) { return [200, ['Content-Type' => 'text/plain'], [Greeting::text()]] };

@@ -1,0 +1,7 @@
+package Greeting;
+
+use v5.36;
+
+sub text { return "Hello from paas\n" }
+
+1;
