@@ -155,6 +155,22 @@ def engine_stop() -> None:
     click.echo("stopped" if verb.stop_own(environment.read()) else "none was started here")
 
 
+@cli.group()
+def builders() -> None:
+    """The builders' images. `paasctl builders` shows and patches them."""
+
+
+@builders.command("make")
+@click.argument("names", nargs=-1, metavar="[NAME[:VERSION]|all]...")
+def builders_make(names: tuple[str, ...]) -> None:
+    """Make images now that would be made when first used; without names those of PAAS_READY_BUILDERS."""
+    from paas.bootstrap import installation
+    from paas.ops import images
+
+    settings = environment.read()
+    images.make(settings, installation(settings), " ".join(names), click.echo)
+
+
 def main() -> int:
     """Entry point; returns the exit code. Errors become words here, bugs keep their traceback."""
     try:

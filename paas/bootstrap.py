@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from paas.drivers.docker.imports import DockerImports
     from paas.drivers.docker.router import Router
     from paas.oci.digests import Digest
+    from paas.workshop import Builders
 
 KEYS, VAULT_KEY, INSTALLATION = "keys", "vault.key", "installation"
 ISSUER, AUDIENCE = "paas", "paas-registry"
@@ -50,6 +51,7 @@ def build_platform(settings: Settings) -> Platform:
     registry = Registry(settings.registry_url, token)
     open_driver = functools.cache(lambda: _driver(settings, token))
     open_sandboxes = functools.cache(lambda: _sandboxes(settings, token))
+    open_builders = functools.cache(lambda: _builders(settings, registry))
     open_imports = functools.cache(lambda: _imports(settings, registry, token))
     return Platform(
         settings=settings,
@@ -58,7 +60,8 @@ def build_platform(settings: Settings) -> Platform:
         registry=registry,
         signals=RedisSignals(settings.redis),
         vault=FileVault(settings.state / KEYS / VAULT_KEY),
-        build=_builder(settings, registry, open_sandboxes, open_imports),
+        build=_builder(settings, registry, open_sandboxes, open_imports, open_builders),
+        builders=open_builders,
         driver=open_driver,
         sandboxes=open_sandboxes,
         fetch_git=_git_fetcher(settings, registry, open_sandboxes),
@@ -208,6 +211,12 @@ def build_limits(settings: Settings, wanted: BuildSettings) -> Limits:
     )
 
 
+def _builders(settings: Settings, registry: Registry) -> Builders:
+    from paas.workshop import Builders
+
+    return Builders(settings, engine(settings), installation(settings), registry)
+
+
 def _git_fetcher(settings: Settings, registry: Registry, sandboxes: Callable[[], Sandboxes]) -> FetchGit:
     has_proxy = bool(settings.http_proxy or settings.https_proxy)
 
@@ -230,12 +239,15 @@ def _git_fetcher(settings: Settings, registry: Registry, sandboxes: Callable[[],
 
 
 def _builder(
-    settings: Settings, registry: Registry, sandboxes: Callable[[], Sandboxes], imports: Callable[[], DockerImports]
+    settings: Settings,
+    registry: Registry,
+    sandboxes: Callable[[], Sandboxes],
+    imports: Callable[[], DockerImports],
+    builders: Callable[[], Builders],
 ) -> Callable[[BuildSpec, Say, Callable[[], None]], BuildResult]:
     given = sandbox_settings(settings).env
 
     def build(spec: BuildSpec, say: Say, check: Callable[[], None]) -> BuildResult:
-        from paas import workshop
         from paas.builder import catalog, pipeline
 
         tools = pipeline.Tools(
@@ -249,8 +261,9 @@ def _builder(
             dependency_max_age=settings.dependency_max_age,
             now=datetime.now(UTC),
             index_settings={name: value for name, value in given.items() if name in INDEXES},
+            dockerfile_builds=settings.dockerfile_builds == "on",
             import_image=_import_image(imports(), settings, spec, say, check),
-            make_builder=workshop.maker(settings, engine(settings), installation(settings), registry),
+            make_builder=builders().make,
         )
         return pipeline.build(spec, tools, say)
 

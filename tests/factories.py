@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+
+from sqlalchemy import create_engine, make_url, text
 
 from paas.actions import access, apps, projects
 from paas.actions.access import Actor
 from paas.actions.platform import Platform
 from paas.actions.pushes import PushTarget, target
+from paas.core.builders import BuilderInfo, Package, Updated, VersionInfo
 from paas.core.builds import BuildResult, BuildSpec
 from paas.core.processes import HealthCheck
 from paas.core.releases import DeploySpec, ProcessSpec
@@ -34,6 +39,18 @@ class NoSandboxes:
         return 0
 
 
+class OneBuilder:
+    """A platform's builders where no image is made."""
+
+    def list_all(self) -> list[BuilderInfo]:
+        version = VersionInfo("3.13", "trixie", True, True, "sha256:1", "sha256:2", None)
+        return [BuilderInfo("python", "Python", ["requirements.txt"], [".python-version"], [version])]
+
+    def update(self, name: str, version: str, say: Say) -> Updated:
+        say("making it")
+        return Updated(f"{name}:{version or '3.13'}", "sha256:2", "sha256:3", [Package("openssl", "3.0", "3.1")])
+
+
 def simple_build(spec: BuildSpec, say: Say, check: Callable[[], None]) -> BuildResult:
     """An image named after the source."""
     check()
@@ -42,8 +59,21 @@ def simple_build(spec: BuildSpec, say: Say, check: Callable[[], None]) -> BuildR
     return BuildResult(digest, "python", {"web": ("/bin/sh", "-c", "serve"), "worker": ("/bin/sh", "-c", "work")})
 
 
+def fresh_database() -> str:
+    """A new one on the server that PAAS_TEST_POSTGRESQL names; empty: SQLite in the state folder."""
+    server = os.environ.get("PAAS_TEST_POSTGRESQL", "")
+    if not server:
+        return ""
+    name = f"test_{secrets.token_hex(6)}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
 def make_platform(folder: Path, *, build: Callable[..., BuildResult] = simple_build, **changes: object) -> Platform:
-    settings = Settings(state=folder, **changes)  # type: ignore[arg-type]
+    settings = Settings(state=folder, **{"database_url": fresh_database(), **changes})  # type: ignore[arg-type]
     for name in ("run", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     migrations.upgrade(settings.database)
@@ -59,6 +89,7 @@ def make_platform(folder: Path, *, build: Callable[..., BuildResult] = simple_bu
         build=build,
         driver=lambda: driver,
         sandboxes=NoSandboxes,
+        builders=OneBuilder,
         now=lambda: datetime.now(UTC),
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from paas.core.builders import BuilderInfo, Updated
 from paas.core.builds import BuildResult, BuildSpec
 from paas.core.sources import GitLocation
 from paas.db.session import Database
@@ -39,6 +40,20 @@ FetchGit = Callable[[BuildSpec, GitLocation, Callable[[Readable], str], Say, Cal
 
 def no_git(spec: BuildSpec, location: GitLocation, *_: object) -> GitSource:
     raise Unavailable("this process cannot fetch repositories")
+
+
+class Builders(Protocol):
+    """The platform's builders and their images."""
+
+    def list_all(self) -> list[BuilderInfo]:
+        """With what the registry has of each version."""
+
+    def update(self, name: str, version: str, say: Say) -> Updated:
+        """Make a version anew with the packages of now. Raises NotFound, BuildFailed, Unavailable."""
+
+
+def no_builders() -> Builders:
+    raise Unavailable("this process cannot make builders")
 
 
 class Signals(Protocol):
@@ -76,3 +91,4 @@ class Platform:
     sandboxes: Callable[[], Sandboxes]
     now: Callable[[], datetime]
     fetch_git: FetchGit = no_git
+    builders: Callable[[], Builders] = no_builders

@@ -21,13 +21,12 @@ def of(
     args: Mapping[str, str],
     *,
     public_base: str = "",
-    stamps: Mapping[str, str] | None = None,
+    stamp: str = "",
 ) -> list[Recipe]:
     """The build image and, where the builder has one, the run image of one version.
 
-    `args`: what every Dockerfile is given. `stamps`: by suite, when the operator asked for fresh packages.
+    `args`: what every Dockerfile is given. `stamp`: when its packages were asked for anew.
     """
-    stamp = (stamps or {}).get(version.suite, "")
     base = recipes.base(version.suite, public_base, stamp)
     given = {**args, "BASE_IMAGE": base.tag, "VERSION": version.name, **version.args}
     contents = _contents(folder)

@@ -69,7 +69,7 @@ def run(context: click.Context, app: AppApi, command: tuple[str, ...]) -> None:
     """
     has_begun = False
     try:
-        for record in streams.records(app, "/runs", {"command": list(command)}):
+        for record in streams.records(app.api, app.path("/runs"), {"command": list(command)}):
             has_begun = True
             if "exit" in record:
                 context.exit(int(record["exit"]) & 255)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from paas.cli import errors
-from paas.cli.client import AppApi
+from paas.cli.client import Api, AppApi
 from paas.errors import Unavailable
 
 Event = dict[str, Any]
@@ -115,10 +115,10 @@ def _connect(app: AppApi, wanted: Following, last: int | None) -> Iterator[Messa
         yield from messages(lines(chunks))
 
 
-def records(app: AppApi, rest: str, body: Mapping[str, object]) -> Iterator[dict[str, Any]]:
+def records(api: Api, path: str, body: Mapping[str, object]) -> Iterator[dict[str, Any]]:
     """The objects of an answer in newline-delimited JSON, to a POST."""
     headers = {"Accept": "application/x-ndjson", "Accept-Encoding": "identity"}
-    with app.api.stream("POST", app.path(rest), body, query={}, headers=headers) as chunks:
+    with api.stream("POST", path, body, query={}, headers=headers) as chunks:
         for line in lines(chunks):
             record = json.loads(line)
             if "problem" in record:

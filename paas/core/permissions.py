@@ -37,6 +37,7 @@ class Permission(Enum):
     source_read = ("source.read", Role.view)
     platform_users = ("platform.users", None)
     platform_status = ("platform.status", None)
+    platform_builders = ("platform.builders", None)
 
     label: str
     role: Role | None

@@ -13,7 +13,7 @@ from paas.ops.environment import Person
 from paas.ops.steps import Steps
 from paas.ops.up import EXAMPLE_DONE
 from paas.settings import Settings
-from paas.workshop import PUSHED
+from paas.workshop import PUSHED, UPDATES
 
 FILES = (
     "paas.db",
@@ -21,6 +21,7 @@ FILES = (
     "paas.db-shm",
     environment.KEPT,
     PUSHED,
+    UPDATES,
     state.CREDENTIALS,
     EXAMPLE_DONE,
     INSTALLATION,

@@ -54,6 +54,15 @@ def _check(words: Sequence[str], known: Mapping[str, catalog.Builder]) -> None:
             )
 
 
+def make(settings: Settings, owner: str, words: str, say: Say) -> None:
+    """The images of these builders, made and in the registry. Raises BuildFailed, Unavailable."""
+    opened, wanted = bootstrap.engine(settings), recipes(settings, words)
+    with alone(settings):
+        make_bases(settings, opened, owner, wanted, say)
+        make_builders(settings, opened, owner, wanted, say)
+        push_builders(settings, opened, wanted, say)
+
+
 def make_bases(settings: Settings, engine: Engine, owner: str, wanted: Sequence[Recipe], say: Say) -> None:
     """The Debians that these images stand on. Raises Unavailable."""
     builders.make_bases(workshop.place(settings, engine, owner), wanted, say)

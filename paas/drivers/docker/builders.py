@@ -21,8 +21,9 @@ from paas.drivers.docker import locks
 from paas.drivers.docker.client import Engine
 from paas.drivers.docker.images import Images
 from paas.errors import Conflict, NotFound, Unavailable
-from paas.oci import saved
+from paas.oci import archive, saved
 from paas.oci.registry import Registry
+from paas.oci.streams import Chunks
 from paas.ports import Say
 
 _AT_ONCE = 3
@@ -30,6 +31,9 @@ _STEP_IMAGE = re.compile(r"^ ---> ([0-9a-f]{12})$")
 _BASE_SECONDS = 900.0
 _SAVE_SILENCE = 300.0
 _ALONE_SECONDS = 1200.0
+
+_DPKG = "/var/lib/dpkg/status"
+_DPKG_LIMITS = archive.Limits(max_bytes=64 * 1024 * 1024, max_entries=10)
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -148,6 +152,31 @@ def _is_pushed(registry: Registry, recipe: Recipe, known: Mapping[str, Sequence[
         return registry.digest_of(recipe.repository, recipe.version) == digest
     except NotFound:
         return False
+
+
+def packages(engine: Engine, tag: str) -> dict[str, str]:
+    """Version by name of the Debian packages in an image; nothing where it has none."""
+    with engine.door("look into an image") as api:
+        container = str(api.create_container(tag, command=["true"])["Id"])
+    try:
+        with engine.stream(f"/containers/{container}/archive", {"path": _DPKG}) as response:
+            entries = archive.read_entries(Chunks(response.iter_content(65536)), _DPKG_LIMITS)
+            return _versions(next(body.read() for _, body in entries))
+    except NotFound:
+        return {}
+    finally:
+        with engine.door("remove a container") as api:
+            api.remove_container(container, force=True, v=True)
+
+
+def _versions(status: bytes) -> dict[str, str]:
+    """Of dpkg's status file: paragraphs of `Field: value`."""
+    found = {}
+    for paragraph in status.decode("utf-8", "replace").split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line and line[0] != " ")
+        if "Package" in fields and "Version" in fields:
+            found[fields["Package"]] = fields["Version"]
+    return found
 
 
 def _noted(recipe: Recipe) -> str:
