@@ -16,8 +16,10 @@ from paas.core import names
 from paas.core.names import ProjectId
 from paas.core.permissions import Permission
 from paas.db.models import App, Member, Project
-from paas.errors import Conflict, QuotaExceeded
+from paas.errors import Conflict, InvalidInput, QuotaExceeded
 from paas.settings import Settings
+
+MAX_BUILDS = 1000
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class ProjectInfo:
     role: str
     """The asker's."""
     apps: int
+    build_limit: int
+    """Builds at the same time; 0: the operator's default."""
     created_at: datetime
 
 
@@ -39,7 +43,7 @@ def create(platform: Platform, actor: Actor, name: str) -> ProjectInfo:
         session.add(project)
         session.flush()
         session.add(Member(project_id=project.id, user_id=actor.user_id, role="admin"))
-    return ProjectInfo(name, "admin", 0, project.created_at)
+    return ProjectInfo(name, "admin", 0, 0, project.created_at)
 
 
 def _free_subnet(session: Session, settings: Settings) -> int:
@@ -69,15 +73,33 @@ def list_all(platform: Platform, actor: Actor) -> list[ProjectInfo]:
         query = select(Project, func.count(App.id)).outerjoin(App).group_by(Project.id).order_by(Project.name)
         if not actor.is_admin:
             query = query.where(Project.id.in_(roles))
-        return [ProjectInfo(p.name, roles.get(p.id, "admin"), n, p.created_at) for p, n in session.execute(query)]
+        return [
+            ProjectInfo(p.name, roles.get(p.id, "admin"), n, p.build_limit, p.created_at)
+            for p, n in session.execute(query)
+        ]
 
 
 def get(platform: Platform, actor: Actor, name: str) -> ProjectInfo:
     with platform.db.read() as session:
+        return _info(session, access.authorise(session, actor, Permission.project_view, name), actor)
+
+
+def _info(session: Session, project: Project, actor: Actor) -> ProjectInfo:
+    member = session.get(Member, (project.id, actor.user_id))
+    apps = session.scalar(select(func.count(App.id)).where(App.project_id == project.id)) or 0
+    role = member.role if member else "admin"
+    return ProjectInfo(project.name, role, apps, project.build_limit, project.created_at)
+
+
+def update(platform: Platform, actor: Actor, name: str, build_limit: int) -> ProjectInfo:
+    """Set how many builds of the project may run at the same time; for platform admins."""
+    if not 0 <= build_limit <= MAX_BUILDS:
+        raise InvalidInput(f"build_limit must be 0 to {MAX_BUILDS}", field="build_limit", hint="0: the default.")
+    with platform.db.write() as session:
         project = access.authorise(session, actor, Permission.project_view, name)
-        member = session.get(Member, (project.id, actor.user_id))
-        apps = session.scalar(select(func.count(App.id)).where(App.project_id == project.id)) or 0
-        return ProjectInfo(name, member.role if member else "admin", apps, project.created_at)
+        access.authorise_platform(actor, Permission.platform_limits)
+        project.build_limit = build_limit
+        return _info(session, project, actor)
 
 
 def delete(platform: Platform, actor: Actor, name: str) -> None:

@@ -52,7 +52,20 @@ def info(session: Session, name: str, as_json: bool) -> None:
         output.as_json(found)
         return
     made = output.ago(found["created_at"])
-    output.facts({"project": found["name"], "role": found["role"], "apps": found["apps"], "made": made})
+    limit = found.get("build_limit") or ""
+    output.facts(
+        {"project": found["name"], "role": found["role"], "apps": found["apps"], "build limit": limit, "made": made}
+    )
+
+
+@projects.command()
+@name_argument
+@click.option("--build-limit", type=click.IntRange(0), required=True, help="Builds at the same time; 0: the default.")
+@click.pass_obj
+def update(session: Session, name: str, build_limit: int) -> None:
+    """Set a project's limits (platform admins)."""
+    changed = session.api().send("PATCH", f"/projects/{addresses.segment(name)}", {"build_limit": build_limit})
+    click.echo(f"Project {name}: {changed['build_limit'] or 'the default number of'} builds at the same time.")
 
 
 @projects.command()

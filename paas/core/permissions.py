@@ -36,6 +36,7 @@ class Permission(Enum):
     config_write = ("config.write", Role.edit)
     source_read = ("source.read", Role.view)
     platform_users = ("platform.users", None)
+    platform_limits = ("platform.limits", None)
     platform_status = ("platform.status", None)
     platform_builders = ("platform.builders", None)
 

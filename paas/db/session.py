@@ -1,7 +1,7 @@
 """Opens the database: SQLite in WAL mode by default, PostgreSQL by one setting.
 
-A transaction that writes takes SQLite's write lock at its start (BEGIN IMMEDIATE), so that what it
-read still holds when it writes."""
+A transaction that writes takes the one write lock at its start (SQLite: BEGIN IMMEDIATE, PostgreSQL: an advisory
+lock), so that what it read still holds when it writes: limits are counted and numbers given out in it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from paas.errors import Unavailable
 
 BUSY_SECONDS = 15
+WRITERS = 0x70616173
+"""Key of PostgreSQL's lock; it ends with the transaction. Writes are short, and READ COMMITTED sees what the one before
+has written."""
 
 
 class Database:
@@ -29,6 +32,8 @@ class Database:
     def write(self) -> Iterator[Session]:
         """One transaction: committed at the end, rolled back on any error. Raises Unavailable if it stays locked."""
         with self._session(immediate=True) as session:
+            if session.get_bind().dialect.name == "postgresql":
+                session.execute(select(func.pg_advisory_xact_lock(WRITERS)))
             yield session
             session.commit()
 
@@ -41,6 +46,8 @@ class Database:
     @contextmanager
     def _session(self, *, immediate: bool) -> Iterator[Session]:
         engine = self.engine.execution_options(paas_immediate=immediate)
+        if not immediate and engine.dialect.name == "postgresql":
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")  # one snapshot for all of it
         try:
             with Session(engine, expire_on_commit=False) as session:
                 yield session
@@ -50,7 +57,8 @@ class Database:
 
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=40)
+        options = {"connect_timeout": BUSY_SECONDS, "options": f"-c lock_timeout={BUSY_SECONDS}s"}
+        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=40, connect_args=options)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=10, max_overflow=400)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

@@ -14,6 +14,10 @@ class ProjectWanted(Given):
     name: Name
 
 
+class ProjectChange(Given):
+    build_limit: int
+
+
 @noun.route("GET", "/projects")
 def list_projects(call: Call) -> list[ProjectInfo]:
     """The projects that you are a member of."""
@@ -30,6 +34,12 @@ def create_project(call: Call, body: ProjectWanted) -> ProjectInfo:
 def get_project(call: Call, path: ProjectPath) -> ProjectInfo:
     """One project."""
     return projects.get(call.platform, call.actor, path.project)
+
+
+@noun.route("PATCH", "/projects/<project>")
+def update_project(call: Call, path: ProjectPath, body: ProjectChange) -> ProjectInfo:
+    """Set how many of its builds may run at the same time; for platform admins."""
+    return projects.update(call.platform, call.actor, path.project, body.build_limit)
 
 
 @noun.route("DELETE", "/projects/<project>")

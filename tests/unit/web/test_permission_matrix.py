@@ -37,6 +37,7 @@ TABLE: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
     ("projects.list_projects", "GET"): ("stranger", "/projects", {}),
     ("projects.create_project", "POST"): ("stranger", "/projects", {"json": {"name": "fresh"}}),
     ("projects.get_project", "GET"): ("view", P, {}),
+    ("projects.update_project", "PATCH"): ("operator", P, {"json": {"build_limit": 1}}),
     ("projects.delete_project", "DELETE"): ("admin", P, {}),
     ("apps.list_all_apps", "GET"): ("stranger", "/apps", {}),
     ("apps.list_apps", "GET"): ("view", f"{P}/apps", {}),
@@ -85,6 +86,8 @@ def verdict(least: str, role: str) -> set[int]:
         return {401}
     if least in ("nobody", "own"):
         return good if (least, role) == ("own", "admin") else {404}
+    if least == "operator":  # of a project: its name is hidden from strangers
+        return good if role == "platform" else {404} if role == "stranger" else {403}
     if ROLES.index(role) >= ROLES.index(least):
         return good
     return {404} if role == "stranger" and least != "platform" else {403}
