@@ -5,6 +5,7 @@ A layer is only kept when the sandbox that made it was given nothing but the key
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -50,7 +51,7 @@ def install(job: Job) -> Installed:
     key = dependencies.key(_inputs(job, plan))
     earlier = kept.find(job, key)
     if earlier and _may_stand_in(job, plan, earlier):
-        return _installed(job, earlier, "reused", messages.same(plan.main), 0)
+        return _installed(job, plan, earlier, "reused", messages.same(plan.main), 0)
     made = _run(job, plan, key, is_refresh=earlier is not None)
     return made or _left_to_assemble(job, messages.needs_source(plan.main))
 
@@ -101,12 +102,16 @@ def _run(job: Job, plan: Declared, key: str, *, is_refresh: bool) -> Installed |
             sent = layers.finish()["dependencies"]
     made = kept.keep(job, key, sent.layer, sorted(seen.packages))
     reason = messages.chosen_anew(is_new=sent.is_new) if is_refresh else messages.first_time(plan.main)
-    return _installed(job, made, "new" if sent.is_new else "reused", reason, sent.pushed)
+    return _installed(job, plan, made, "new" if sent.is_new else "reused", reason, sent.pushed)
 
 
-def _installed(job: Job, made: Kept, state: str, reason: str, pushed: int) -> Installed:
+def _installed(job: Job, plan: Declared, made: Kept, state: str, reason: str, pushed: int) -> Installed:
     notes = tuple(LayerNote(STAGE, layer.digest, layer.size, state, reason, pushed) for layer in made.layers)
-    facts = {"dependencies_resolved": made.created.isoformat(), "packages": list(made.packages)}
+    facts = {
+        "dependencies_resolved": made.created.isoformat(),
+        "packages": list(made.packages),
+        "inputs": {path: hashlib.sha256(content).hexdigest() for path, content in plan.files.items()},
+    }
     return Installed(job.dependency_repository, made.image, made.layers, notes, facts=facts)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from paas.builder import choice, context, inputs, messages, source, testing
+from paas.builder import choice, context, inputs, ledger, messages, source, testing
 from paas.builder.job import Fetched, Tools, app_repository, open_source
 from paas.builder.secrets import GuardedSandboxes, Redactor
 from paas.builder.source import SourceFiles
@@ -46,16 +46,19 @@ def _build(spec: BuildSpec, tools: Tools, say: Say) -> BuildResult:
     if spec.settings.test_command:
         with stages.measure(testing.STAGE):
             testing.run(fetched, made.image)
+    notes = ledger.explain(fetched, made)
     say(messages.layers_headline())
-    for note in made.ledger:
+    for note in notes:
         say(messages.layer(note.name, note.state, note.digest, note.size, note.reason))
+    if warning := ledger.growth(notes, spec.previous):
+        say(warning)
     return BuildResult(
         image=made.image,
         builder=made.builder,
         processes=made.processes,
         release_command=made.release_command,
         health=made.health,
-        ledger=made.ledger,
+        ledger=notes,
         stages=stages.spent(),
         strategy=way.name,
         facts=made.facts if spec.source_digest == whole else {**made.facts, "context_source": spec.source_digest},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,13 +37,15 @@ def test_plain_repository_goes_live_and_a_change_pushes_only_the_source(ada: Per
     if "dependencies" in first:
         assert second["dependencies"]["digest"] == first["dependencies"]["digest"]
         assert second["dependencies"]["pushed"] == 0
+        assert second["dependencies"]["state"] == "reused"
     assert second["source"]["digest"] != first["source"]["digest"]
+    assert (second["source"]["state"], second["source"]["reason"]) == ("changed", "1 file changed: static-note.txt")
     size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file() and ".git" not in p.parts)
     assert sum(note["pushed"] for note in second.values()) < size + 64 * 1024
     assert ada.read("apps", "info", cwd=folder)["release"] == "v2"
 
 
-def ledger(person: Person, folder: Path, build: int) -> dict[str, dict[str, int]]:
+def ledger(person: Person, folder: Path, build: int) -> dict[str, dict[str, Any]]:
     return {note["name"]: note for note in person.read("builds", "info", str(build), cwd=folder)["ledger"]}
 
 
