@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paas.actions import build_settings, sources
-from paas.actions.platform import FetchGit, GitSource, Platform
+from paas.actions.platform import FetchGit, GitSource, Platform, Rebase
 from paas.core.builds import BuildResult, BuildSettings, BuildSpec, Limits
+from paas.core.rebases import Rebased
 from paas.core.sources import GitLocation
 from paas.db.session import Database
 from paas.errors import NotFound
@@ -62,9 +63,10 @@ def build_platform(settings: Settings) -> Platform:
         vault=FileVault(settings.state / KEYS / VAULT_KEY),
         build=_builder(settings, registry, open_sandboxes, open_imports, open_builders),
         builders=open_builders,
+        rebase=_rebase(registry),
         driver=open_driver,
         sandboxes=open_sandboxes,
-        fetch_git=_git_fetcher(settings, registry, open_sandboxes),
+        fetch_git=_git_fetcher(settings, registry, open_sandboxes, open_builders),
         now=lambda: datetime.now(UTC),
     )
 
@@ -211,13 +213,24 @@ def build_limits(settings: Settings, wanted: BuildSettings) -> Limits:
     )
 
 
+def _rebase(registry: Registry) -> Rebase:
+    def rebase(app_id: str, image: str) -> Rebased:
+        from paas.builder import rebase
+
+        return rebase.rebase(registry, f"apps/{app_id}", image)
+
+    return rebase
+
+
 def _builders(settings: Settings, registry: Registry) -> Builders:
     from paas.workshop import Builders
 
     return Builders(settings, engine(settings), installation(settings), registry)
 
 
-def _git_fetcher(settings: Settings, registry: Registry, sandboxes: Callable[[], Sandboxes]) -> FetchGit:
+def _git_fetcher(
+    settings: Settings, registry: Registry, sandboxes: Callable[[], Sandboxes], builders: Callable[[], Builders]
+) -> FetchGit:
     has_proxy = bool(settings.http_proxy or settings.https_proxy)
 
     def fetch(
@@ -229,7 +242,11 @@ def _git_fetcher(settings: Settings, registry: Registry, sandboxes: Callable[[],
     ) -> GitSource:
         from paas.builder import bases, catalog, git_source
 
-        base = bases.resolve(registry, catalog.load(settings.builders)[GIT_BUILDER]).build
+        builder = catalog.load(settings.builders)[GIT_BUILDER]
+        if not bases.is_made(registry, builder):
+            say(f"-----> Making builder {GIT_BUILDER} (first use): it has git")
+            builders().make(builder, lambda line: say(f"       {line}"))
+        base = bases.resolve(registry, builder).build
         image = f"{settings.registry_host}/{base.repository}@{base.digest}"
         limits = build_limits(settings, spec.settings)
         tools = git_source.GitTools(sandboxes(), image, limits, settings.git_hosts.split(), has_proxy, check)

@@ -66,6 +66,7 @@ def info(app: AppApi, number: int, as_json: bool) -> None:
             "trigger": _because(found),
             "source": found.get("source_location", ""),
             "strategy": found.get("strategy", ""),
+            "settings": ", ".join(f"{name}={value}" for name, value in (found.get("settings") or {}).items()),
             "commit": f"{output.short(found['commit'])} {found['message'].partition(chr(10))[0]}",
             "author": found["author"],
             "builder": found["builder"],

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import functools
 import logging
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from celery.signals import worker_ready
 
 from paas import settings
-from paas.errors import PaasError, Unavailable
+from paas.errors import Unavailable
 from paas.jobs import QUEUES, make_celery
+from paas.worker.turns import Turns
 
 if TYPE_CHECKING:  # beat stays light
     from paas.actions.platform import Platform
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 celery = make_celery(settings.load().broker)
 celery.conf.beat_schedule = {
     "sweeps.recover": {"task": "sweeps.recover", "schedule": 3.0, "options": {"expires": 3}},
+    "sweeps.rebase": {"task": "sweeps.rebase", "schedule": 2.0, "options": {"expires": 2}},
     "sweeps.repair": {"task": "sweeps.repair", "schedule": 10.0, "options": {"expires": 10}},
     "sweeps.tidy": {"task": "sweeps.tidy", "schedule": 60.0, "options": {"expires": 60}},
     "sweeps.forget": {"task": "sweeps.forget", "schedule": 3600.0, "options": {"expires": 600}},
@@ -48,22 +49,12 @@ def run(action: Callable[[Platform, str], None], row_id: str) -> None:
         log.warning("work on %s is left to the sweep: %s", row_id, error)
 
 
-_turns = {name: threading.Lock() for name in ("recover", "repair", "tidy", "forget")}
+_turns = Turns()
 
 
 def sweep(name: str, *verbs: Callable[[Platform], None]) -> None:
-    """One sweep of each name at a time, or a slow one would take all threads; one verb's failure stops no other."""
-    turn = _turns[name]
-    if not turn.acquire(blocking=False):
-        return
-    try:
-        for verb in verbs:
-            try:
-                verb(platform())
-            except PaasError as error:
-                log.warning("%s did not end, it comes again: %s", verb.__name__, error)
-    finally:
-        turn.release()
+    """One sweep of each name at a time."""
+    _turns.take(name, [functools.partial(verb, platform()) for verb in verbs])
 
 
 @worker_ready.connect

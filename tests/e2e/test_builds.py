@@ -49,10 +49,25 @@ def cancel(person: Person, app: str, number: int = 1) -> None:
     person.paasctl("builds", "cancel", str(number), "--app", app)
 
 
+class Forge(http.server.SimpleHTTPRequestHandler):
+    """Plain files; below /moved it sends one away."""
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/moved"):
+            self.send_response(302)
+            self.send_header("Location", self.path.replace("/moved", "/upstream"))
+            self.end_headers()
+        else:
+            super().do_GET()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
 @pytest.fixture
 def forge(tmp_path: Path) -> Iterator[str]:
     """An own forge at a private address that the operator allowed: plain files over http."""
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    handler = functools.partial(Forge, directory=str(tmp_path))
     with http.server.ThreadingHTTPServer((bridge_address(), 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://{bridge_address()}:{server.server_address[1]}"
@@ -81,8 +96,9 @@ def test_folder_then_repository_goes_live(ada: Person, forge: str, tmp_path: Pat
         commit.stdout.strip(), "first", "Ada <ada@example.org>",
     )  # fmt: skip
     assert ada.get(url) == (200, "two")
-    missing = ada.paasctl("deploy", "--from-git", f"{forge}/upstream.git#nope", "--app", "shop/control", ok=False)
-    assert (missing.returncode, "cannot be fetched" in missing.stderr) == (50, True)
+    for wrong in ("upstream.git#nope", "moved.git"):
+        missing = ada.paasctl("deploy", "--from-git", f"{forge}/{wrong}", "--app", "shop/control", ok=False)
+        assert (missing.returncode, "cannot be fetched" in missing.stderr) == (50, True)
     refused = ada.paasctl("deploy", "--from-git", "http://127.0.0.1/x.git", "--app", "shop/control", ok=False)
     assert (refused.returncode, "not a public host" in refused.stderr) == (2, True)
 

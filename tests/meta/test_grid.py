@@ -34,6 +34,7 @@ ROOMS = {
         "beat": "the scheduler process",
         "main": "the worker process",
         "sweeps": "what beat asks for",
+        "turns": "sweeps do not pile up",
     },
     "cli": {
         "addresses": "what a user may type for a platform",
