@@ -6,7 +6,7 @@ Jobs: Celery, inline. One contract suite per port runs against every implementat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -152,7 +152,7 @@ class Sandbox(Protocol):
     def run(self, argv: tuple[str, ...], env: Mapping[str, str], say: Say, user: str = "", *, folder: str = "") -> int:
         """Run a program (in a folder), telling each line of its output; the exit code."""
 
-    def read(self, path: str) -> Iterator[tuple[Entry, Reader]]:
+    def read(self, path: str) -> Generator[tuple[Entry, Reader], None, None]:
         """What lies at an absolute path, with paths from the root. Raises NotFound, BuildFailed."""
 
     def changes(self, ignored: tuple[str, ...]) -> Changes:

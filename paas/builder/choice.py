@@ -13,7 +13,7 @@ from paas.builder import messages
 from paas.builder.job import Fetched, Made, Tools
 from paas.builder.source import SourceFiles
 from paas.builder.stages import Stages
-from paas.builder.strategies import s2i
+from paas.builder.strategies import dockerfile, image, s2i
 from paas.core.builds import BuildSpec, Strategy
 
 
@@ -29,22 +29,44 @@ class Way:
     build: Callable[[Fetched, Stages], Made]
 
 
-WAYS = (Way(Strategy.s2i, s2i.wanted, s2i.detect, s2i.build),)
+WAYS = (
+    Way(Strategy.s2i, s2i.wanted, s2i.detect, s2i.build),
+    Way(Strategy.dockerfile, dockerfile.wanted, dockerfile.detect, dockerfile.build),
+    Way(Strategy.image, image.wanted, image.detect, image.build),
+)
+"""In the order in which `auto` asks them."""
 
 
-def choose(spec: BuildSpec, files: SourceFiles) -> Way:
+@dataclass(frozen=True)
+class Choice:
+    """A strategy, and why."""
+
+    way: Way
+    told: str = ""
+    """A line for the app's owner, where the choice may surprise."""
+
+
+def choose(spec: BuildSpec, files: SourceFiles, tools: Tools) -> Choice:
     """The strategy of a build. Raises BuildFailed where the owner's choice does not exist."""
     wanted = spec.settings.strategy
-    if wanted is not Strategy.auto:
-        return _named(wanted)
+    if spec.source_image:
+        return Choice(_named(Strategy.image))
+    if wanted != Strategy.auto:
+        return Choice(_named(wanted))
     if spec.builder:
-        return _named(Strategy.s2i)
-    return next((way for way in WAYS if way.detect(files)), _named(Strategy.s2i))
+        return Choice(_named(Strategy.s2i))
+    if spec.settings.dockerfile or spec.settings.target:
+        return Choice(_named(Strategy.dockerfile))
+    for way in WAYS:
+        file = way.detect(files)
+        if file and (way.name != Strategy.dockerfile or tools.dockerfile_builds):
+            return Choice(way, messages.chosen(way.name, file))
+    return Choice(_named(Strategy.s2i))
 
 
 def _named(name: Strategy) -> Way:
     for way in WAYS:
-        if way.name is name:
+        if way.name == name:
             return way
     raise messages.unknown_strategy(name, [way.name for way in WAYS])
 

@@ -48,6 +48,8 @@ class Tools:
     now: datetime
     index_settings: Mapping[str, str] = field(default_factory=dict)
     """Those of the sandboxes' variables that decide where packages come from."""
+    dockerfile_builds: bool = True
+    """Whether the operator lets sources be built by their own Dockerfile."""
     import_image: Callable[[str], tuple[str, Digest]] = _no_import
     """Brings an image from elsewhere: its repository and digest in our registry. Raises BuildFailed, Unavailable."""
     make_builder: Callable[[Builder, Say], None] = _no_maker

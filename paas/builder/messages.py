@@ -44,6 +44,10 @@ def importing(reference: str) -> str:
     return step(f"Importing the image {reference}")
 
 
+def chosen(strategy: str, file: str) -> str:
+    return detail(f"The source has {file}: strategy {strategy}. Another: paasctl builds settings strategy=NAME")
+
+
 def installing(files: Sequence[str]) -> str:
     return step(f"Installing dependencies ({', '.join(files)})")
 

@@ -41,7 +41,10 @@ def _build(spec: BuildSpec, tools: Tools, say: Say) -> BuildResult:
         spec = _of_context(spec, tools)
         fetched = Fetched(spec, tools, say, _read_source(spec, tools))
     tools.check()
-    way = choice.choose(spec, fetched.files)
+    chosen = choice.choose(spec, fetched.files, tools)
+    way = chosen.way
+    if chosen.told:
+        say(chosen.told)
     made = way.build(fetched, stages)
     if spec.settings.test_command:
         with stages.measure(testing.STAGE):

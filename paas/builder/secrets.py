@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -85,11 +85,10 @@ class GuardedSandboxes:
     redactor: Redactor
 
     def open(self, image: str, limits: Limits, *, build_id: str, opening: Opening = ORDINARY) -> Sandbox:
-        """A sandbox that has the secrets its opening names, or all."""
+        """A sandbox that has all secrets; as a Dockerfile's, those that its opening names."""
         values = {name: value.encode() for name, value in self.secrets.items()}
-        if opening.secrets:
-            values = {name: values[name] for name in opening.secrets if name in values}
-        wanted = replace(opening, secrets=values, check=self._both(opening))
+        given = {name: values[name] for name in opening.secrets if name in values} if opening.as_root else values
+        wanted = replace(opening, secrets=given, check=self._both(opening))
         sandbox = self.inner.open(image, limits, build_id=build_id, opening=wanted)
         return _Guarded(sandbox, self.redactor, _patterns(values)) if self.secrets else sandbox
 
@@ -119,7 +118,7 @@ class _Guarded:
     def run(self, argv: tuple[str, ...], env: Mapping[str, str], say: Say, user: str = "", *, folder: str = "") -> int:
         return self.inner.run(argv, env, lambda line: say(self.redactor.text(line)), user, folder=folder)
 
-    def read(self, path: str) -> Iterator[tuple[Entry, Reader]]:
+    def read(self, path: str) -> Generator[tuple[Entry, Reader], None, None]:
         return self.inner.read(path)
 
     def changes(self, ignored: tuple[str, ...]) -> Changes:

@@ -38,7 +38,9 @@ class _Node:
 class Changed:
     """The changed paths without the ignored ones, as a tree."""
 
-    def __init__(self, listed: Iterable[Mapping[str, object]], ignored: Iterable[str]) -> None:
+    def __init__(self, listed: Iterable[Mapping[str, object]], ignored: Iterable[str], *, tops: bool = False) -> None:
+        """`tops`: folders at the top may have been changed themselves, which only root can do."""
+        self._tops = tops
         self._ignored = tuple(path.strip("/") for path in ignored if path.strip("/"))
         self._root = _Node()
         self.deleted: tuple[str, ...] = ()
@@ -46,7 +48,9 @@ class Changed:
 
     def calls(self) -> tuple[Call, ...]:
         """In the order of their paths."""
-        return tuple(call for name, node in sorted(self._root.children.items()) for call in _calls(name, node, 1))
+        return tuple(
+            call for name, node in sorted(self._root.children.items()) for call in _calls(name, node, 1, self._tops)
+        )
 
     def has(self, path: str) -> bool:
         """Is the path among the changed ones, as an entry of an archive?"""
@@ -74,6 +78,10 @@ class Changed:
             else:
                 self._node(path).kind = int(str(kind))
         self.deleted = tuple(sorted(deleted))
+        for path in deleted:
+            # A folder that took a deleted one's place is listed by what lies in it, all of which is new.
+            if node := self._find(path):
+                node.kind = ADDED
         for path in sorted(emptied, key=len, reverse=True):
             self._prune(path)
 
@@ -101,16 +109,16 @@ class Changed:
         return node
 
 
-def _calls(path: str, node: _Node, depth: int) -> Iterator[Call]:
+def _calls(path: str, node: _Node, depth: int, tops: bool) -> Iterator[Call]:
     """The calls for one path and what lies below it."""
     if node.kind == ADDED:
         yield Call(path, whole=True)
         return
-    below = [
-        call for name, child in sorted(node.children.items()) for call in _calls(f"{path}/{name}", child, depth + 1)
-    ]
-    # A folder at the top that is listed for what lies in it is root's: a sandbox cannot change the folder itself.
-    own = [Call(path, whole=False, header_only=True)] if node.kind == MODIFIED and (depth > 1 or not below) else []
+    children = sorted(node.children.items())
+    below = [call for name, child in children for call in _calls(f"{path}/{name}", child, depth + 1, tops)]
+    # A folder at the top that is listed for what lies in it is root's: others cannot change the folder itself.
+    has_own = node.kind == MODIFIED and (depth > 1 or tops or not below)
+    own = [Call(path, whole=False, header_only=True)] if has_own else []
     if len(own) + len(below) > (_CLOSE if depth > 1 else _CLOSE_AT_TOP):
         yield Call(path, whole=False)
     else:

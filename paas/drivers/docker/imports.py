@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from paas.drivers.docker.client import Engine, RegistryAuth, is_disk_full
@@ -25,6 +25,8 @@ _PIECE = 1024 * 1024
 _SILENCE = 900.0
 """Seconds that the engine may say nothing while it saves an image."""
 STAGE = "fetch"
+_PLATFORM = "paas/"
+"""`paas/python:3.13` is the platform's builder, wherever its registry is."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,9 @@ class DockerImports:
             reference = references.parse(wish.reference)
         except InvalidInput as error:
             raise _failed("InvalidImageReference", error.message, error.hint) from error
+        if reference.host == references.HUB and reference.repository.startswith(_PLATFORM):
+            name = f"builders/{reference.repository.removeprefix(_PLATFORM)}"
+            return self._own(replace(reference, host=self._host, repository=name), wish)
         if reference.host == self._host:
             return self._own(reference, wish)
         if reference.host not in self._allowed:

@@ -11,7 +11,7 @@ import io
 import json
 import tarfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from paas.core.builds import Limits
@@ -43,6 +43,7 @@ class DockerSandbox:
         watch: Watch,
         *,
         ours: tuple[str, ...] = (),
+        has_root: bool = False,
         clean: Callable[[], None] = lambda: None,
     ) -> None:
         """`ours`: paths that were put into it; `clean`: what else to do when it is gone."""
@@ -52,6 +53,7 @@ class DockerSandbox:
         self._archive_limits = archive_limits
         self._watch = watch
         self._ours = (*_OURS, *ours)
+        self._has_root = has_root
         self._clean = clean
 
     def put(self, tar: Iterable[bytes], path: str) -> None:
@@ -87,7 +89,7 @@ class DockerSandbox:
             self._explain(began, int(code))
         return _KILLED if code is None else int(code)
 
-    def read(self, path: str) -> Iterator[extract.Item]:
+    def read(self, path: str) -> Generator[extract.Item, None, None]:
         """What lies at an absolute path, with paths from the root. Raises NotFound, BuildFailed."""
         if self._engine.stat(self._container, path) is None:
             raise NotFound(f"there is no {path}")
@@ -99,7 +101,7 @@ class DockerSandbox:
         with self._judged():
             with contextlib.suppress(Conflict, Unavailable), self._engine.door("freeze a sandbox") as api:
                 api.pause(self._container)  # a program that still runs must not change what is being read
-            found = changed.Changed(self._listed(), (*ignored, *self._ours))
+            found = changed.Changed(self._listed(), (*ignored, *self._ours), tops=self._has_root)
         entries = extract.entries(self._engine, self._container, found, self._archive_limits)
         return Changes(self._judge_entries(entries), found.deleted)
 

@@ -100,6 +100,7 @@ class DockerSandboxes:
             self._archive_limits,
             Watch(self._engine, container, limits, opening.check, root),
             ours=tuple(path.strip("/") for path in opening.places),
+            has_root=opening.as_root,
             clean=lambda: self._forget(folder),
         )
 

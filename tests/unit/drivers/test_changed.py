@@ -82,3 +82,15 @@ def test_every_wanted_path_lies_in_exactly_one_call(kinds, ignored):
     paths = [c.path.split("/") for c in calls]
     assert paths == sorted(paths)
     assert len(calls) <= 33 * 4
+
+
+def test_folder_in_place_of_a_deleted_one_comes_as_a_whole():
+    listed = [
+        {"Path": "/opt", "Kind": 0},
+        {"Path": "/opt/d", "Kind": 2},
+        {"Path": "/opt/d/new", "Kind": 1},
+        {"Path": "/opt/gone", "Kind": 2},
+    ]
+    found = Changed(listed, ())
+    assert found.deleted == ("opt/d", "opt/gone")
+    assert Call("opt/d", whole=True) in found.calls()
