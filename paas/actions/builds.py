@@ -239,7 +239,8 @@ def list_all(
         query = select(Build).where(Build.app_id == row.id).order_by(Build.number.desc()).limit(min(limit, 200))
         if before is not None:
             query = query.where(Build.number < before)
-        return [info_of(platform, session, build) for build in session.scalars(query)]
+        waits = build_queue.waiting(platform, session)
+        return [info_of(platform, session, build, waits) for build in session.scalars(query)]
 
 
 def get(platform: Platform, actor: Actor, project: str, app: str, number: int) -> BuildInfo:
@@ -255,10 +256,12 @@ def _find(session: Session, app: App, number: int) -> Build:
     return build
 
 
-def info_of(platform: Platform, session: Session, build: Build) -> BuildInfo:
+def info_of(platform: Platform, session: Session, build: Build, waits: Mapping[str, str] | None = None) -> BuildInfo:
+    """`waits`: what the queued builds wait for, where it is known already."""
     release = session.scalar(select(Release.number).where(Release.build_id == build.id))
     user = session.get(User, build.created_by) if build.created_by else None
-    is_queued = build.state == State.queued
+    if waits is None and build.state == State.queued:
+        waits = build_queue.waiting(platform, session)
     return BuildInfo(
         number=build.number,
         state=build.state,
@@ -274,7 +277,7 @@ def info_of(platform: Platform, session: Session, build: Build) -> BuildInfo:
         created_at=build.created_at,
         started_at=build.started_at,
         finished_at=build.finished_at,
-        waiting=build_queue.waiting(platform, session).get(build.id, "") if is_queued else "",
+        waiting=(waits or {}).get(build.id, ""),
         image=build.image or "",
         builder=build.builder or "",
         strategy=build.strategy,

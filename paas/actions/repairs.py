@@ -103,9 +103,21 @@ def sweep(platform: Platform) -> None:
     for app_id in sorted(held_apps - known_apps):
         log.warning("app %s is no more: what is left of it is removed", app_id)
         driver.destroy(app_id)
+    for app_id in sorted(held_apps & known_apps):
+        _clear(platform, app_id)
     for project_id in sorted(held_projects - known_projects):
         log.warning("project %s is no more: what is left of it is removed", project_id)
         driver.destroy_project(project_id)
+
+
+def _clear(platform: Platform, app_id: AppId) -> None:
+    """Stop what failed releases left behind, where nothing is live or on its way to be."""
+    observed = platform.driver().observe(app_id)
+    with platform.db.read() as session:
+        if releases.base(session, app_id):
+            return
+    for instance in observed:
+        platform.driver().apply(app_id, core.Stop(instance.id, instance.name))
 
 
 def restore_routes(platform: Platform) -> None:

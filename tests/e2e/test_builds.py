@@ -101,6 +101,10 @@ def test_folder_then_repository_goes_live(ada: Person, forge: str, tmp_path: Pat
         assert (missing.returncode, "cannot be fetched" in missing.stderr) == (50, True)
     refused = ada.paasctl("deploy", "--from-git", "http://127.0.0.1/x.git", "--app", "shop/control", ok=False)
     assert (refused.returncode, "not a public host" in refused.stderr) == (2, True)
+    (path / "a-link").symlink_to("/etc/passwd")
+    (path / "large").write_bytes(bytes(8_000_000))  # more than any buffer between: the reason must arrive all the same
+    hostile = ada.paasctl("deploy", "--from-dir", str(path), "--app", "shop/control", ok=False)
+    assert (hostile.returncode, "a-link" in hostile.stderr) == (2, True), hostile.stderr
 
 
 def test_cancel_of_a_silent_build_lets_the_next_one_begin(ada: Person) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from paas.actions import sources
 from paas.actions.sources import SourceInfo
 from paas.errors import InvalidInput
@@ -11,6 +13,7 @@ from paas.web.routes import Call, Noun
 
 noun = Noun("sources")
 TAR = "application/x-tar"
+PIECE = 1024 * 1024
 ENTRY_BYTES = 2048
 """What an entry's headers may add to the files themselves."""
 
@@ -22,8 +25,18 @@ def create_source(call: Call, path: AppPath) -> SourceInfo:
         raise InvalidInput(f"the body must be {TAR}", field="Content-Type", hint="paasctl deploy --from-dir DIR")
     settings = call.platform.settings
     release = call.slots.take(call.actor.user_id, f"{path.project}/{path.app}")
+    body = Chunks(call.body(2 * (settings.source_bytes + ENTRY_BYTES * settings.source_entries)))
     try:
-        body = Chunks(call.body(settings.source_bytes + ENTRY_BYTES * settings.source_entries))
         return sources.upload(call.platform, call.actor, path.project, path.app, body)
+    except InvalidInput:
+        _drain(body)
+        raise
     finally:
         release()
+
+
+def _drain(body: Chunks) -> None:
+    """Read on to the end, or the client would be cut off in the middle and never see why."""
+    with suppress(InvalidInput):
+        while body.read(PIECE):
+            pass

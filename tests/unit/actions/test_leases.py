@@ -199,20 +199,27 @@ def test_cancel_reaches_a_running_build_within_two_seconds_whatever_the_lease(tm
 
 def test_clearing_away_that_fails_does_not_hide_why_the_release_failed(tmp_path: Path) -> None:
     class Broken(MemoryDriver):
+        is_away = True
+
         def apply(self, app_id: AppId, step: Step) -> None:
-            if type(step).__name__ == "Stop":
+            if type(step).__name__ == "Stop" and self.is_away:
                 raise Unavailable("the engine restarts")
             if type(step).__name__ == "AwaitHealthy":
                 raise DeployFailed("web.1 crashed", reason="crashed", stage="health")
             super().apply(app_id, step)
 
-    platform = with_driver(make_platform(tmp_path), Broken())
+    driver = Broken()
+    platform = with_driver(make_platform(tmp_path), driver)
     actor = make_user(platform)
     target = make_app(platform, actor)
     builds.start(platform, actor, target, push())
     drain(platform)
     assert releases.get(platform, actor, "shop", "front", 1).error == "web.1 crashed"
     assert any("the engine restarts" in line for line in story(platform, actor, target, "release/1"))
+    assert driver.observe(AppId(target.app_id))
+    driver.is_away = False
+    repairs.sweep(platform)
+    assert not driver.observe(AppId(target.app_id))
 
 
 def test_engine_that_is_away_costs_a_release_no_attempt(tmp_path: Path) -> None:
