@@ -109,6 +109,19 @@ public final class Main {
 """
 
 
+LOCKED: dict[str, Files] = {
+    "perl": {"cpanfile": "requires 'perl', '5.036';\n", "cpanfile.snapshot": "# carton snapshot format: version 1.0\n"},
+    "php": {
+        "composer.json": "{}",
+        "composer.lock": '{"content-hash": "99914b932bd37a50b983c5e7c90ae93b", "packages": [], "packages-dev": []}',
+    },
+    "ruby": {
+        "Gemfile": "source 'https://rubygems.org'\n",
+        "Gemfile.lock": "GEM\n  remote: https://rubygems.org/\n  specs:\n\n"
+        "PLATFORMS\n  ruby\n  x86_64-linux\n\nDEPENDENCIES\n\nBUNDLED WITH\n   2.3.15\n",
+    },
+}
+"""By language: a source whose lock file pins nothing, which can be installed without the network."""
 _NOWHERE = "http://127.0.0.1:9"
 UNREACHABLE: dict[str, tuple[Files, str]] = {
     "go": (
