@@ -17,6 +17,7 @@ from paas.actions.pushes import PushTarget, target
 from paas.core.builders import BuilderInfo, Package, Updated, VersionInfo
 from paas.core.builds import BuildResult, BuildSpec
 from paas.core.processes import HealthCheck
+from paas.core.rebases import Rebased
 from paas.core.releases import DeploySpec, ProcessSpec
 from paas.db import migrations
 from paas.db.session import Database
@@ -49,6 +50,12 @@ class OneBuilder:
     def update(self, name: str, version: str, say: Say) -> Updated:
         say("making it")
         return Updated(f"{name}:{version or '3.13'}", "sha256:2", "sha256:3", [Package("openssl", "3.0", "3.1")])
+
+
+def simple_rebase(app_id: str, image: str) -> Rebased:
+    """An image whose base has changed once."""
+    new = image if image.endswith("-2") else f"{image}-2"
+    return Rebased(new, "sha256:1" if new != image else "sha256:2", "sha256:2")
 
 
 def simple_build(spec: BuildSpec, say: Say, check: Callable[[], None]) -> BuildResult:
@@ -90,6 +97,7 @@ def make_platform(folder: Path, *, build: Callable[..., BuildResult] = simple_bu
         driver=lambda: driver,
         sandboxes=NoSandboxes,
         builders=OneBuilder,
+        rebase=simple_rebase,
         now=lambda: datetime.now(UTC),
     )
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from paas.core.builders import BuilderInfo, Updated
 from paas.core.builds import BuildResult, BuildSpec
+from paas.core.rebases import Rebased
 from paas.core.sources import GitLocation
 from paas.db.session import Database
 from paas.errors import Unavailable
@@ -56,6 +57,14 @@ def no_builders() -> Builders:
     raise Unavailable("this process cannot make builders")
 
 
+Rebase = Callable[[str, str], Rebased]
+"""An app's image, by the app's id and the image's digest, on its base as it is now. Raises Conflict."""
+
+
+def no_rebase(app_id: str, image: str) -> Rebased:
+    raise Unavailable("this process cannot rebase images")
+
+
 class Signals(Protocol):
     """Says that an app's story has grown. Losing a signal costs a second, never a line."""
 
@@ -92,3 +101,4 @@ class Platform:
     now: Callable[[], datetime]
     fetch_git: FetchGit = no_git
     builders: Callable[[], Builders] = no_builders
+    rebase: Rebase = no_rebase

@@ -113,9 +113,17 @@ def base(session: Session, app_id: str) -> Release | None:
 
 
 def derive(
-    platform: Platform, session: Session, app: App, origin: Release, actor: Actor, trigger: str, description: str
+    platform: Platform,
+    session: Session,
+    app: App,
+    origin: Release,
+    actor: Actor,
+    trigger: str,
+    description: str,
+    *,
+    image: str = "",
 ) -> Release:
-    """A release with the image of another, the present config, and the formation as it is scaled now."""
+    """A release with the image of another (or `image`), the present config, and the formation as it is scaled now."""
     counts = processes.initial_formation(origin.processes, app.formation)
     specs = {name: {**spec, "count": counts[name]} for name, spec in origin.processes.items()}
     row = _add(
@@ -124,10 +132,10 @@ def derive(
         app,
         trigger=trigger,
         description=description[:300],
-        image=origin.image,
+        image=image or origin.image,
         processes=specs,
         release_command=origin.release_command,
-        created_by=actor.user_id,
+        created_by=actor.user_id or None,
     )
     row.build_number, row.commit = origin.build_number, origin.commit
     events.write(session, app.id, source(row), [f"-----> v{row.number}: {description} by {actor.name}"], platform.now())

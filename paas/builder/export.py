@@ -19,6 +19,8 @@ from paas.oci.layers import Layer
 
 _S2I = "io.openshift.s2i.build."
 _OCI = "org.opencontainers.image."
+TOP_LAYER = "io.paas.base.top-layer"
+"""The diff id of the base's last layer: what lies above is the app's, as in Cloud Native Buildpacks' metadata."""
 
 
 def push(job: Job, layers: Sequence[Layer], run_script: str) -> Digest:
@@ -46,8 +48,9 @@ def labels(job: Job) -> dict[str, str]:
         f"{_S2I}image": f"{build.repository}@{build.digest}",
         f"{_S2I}source-location": job.spec.source_digest,
         f"{_OCI}created": CREATED,
-        f"{_OCI}base.name": run.repository,
+        f"{_OCI}base.name": f"{run.repository}:{job.builder.version}",
         f"{_OCI}base.digest": run.digest,
+        TOP_LAYER: run.image.layers[-1].diff_id,
     }
 
 

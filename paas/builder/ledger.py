@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from paas.builder import differences, messages, source
+from paas.builder import differences, reasons, source
 from paas.builder.job import Fetched, Made, app_repository
 from paas.core.builds import LayerNote, Previous
 from paas.errors import PaasError
@@ -42,7 +42,7 @@ def growth(ledger: tuple[LayerNote, ...], previous: Previous | None) -> str:
     new = sum(note.size for note in ledger)
     if previous is None or not old or new < _GROWN * old or new - old < _GROWN_BYTES:
         return ""
-    return messages.grown(new - old, round(100 * (new - old) / old), previous.number)
+    return reasons.grown(new - old, round(100 * (new - old) / old), previous.number)
 
 
 def _by_place(notes: tuple[LayerNote, ...]) -> dict[tuple[str, int], LayerNote]:
@@ -66,16 +66,16 @@ def _explained(
 
 def _reason(fetched: Fetched, made: Made, previous: Previous, note: LayerNote) -> str:
     if fetched.spec.no_cache and note.name != SOURCE:
-        return messages.without_cache()
+        return reasons.without_cache()
     if previous.builder != made.builder:
-        return messages.other_builder(previous.builder, made.builder)
+        return reasons.other_builder(previous.builder, made.builder)
     if note.name == SOURCE:
         return _source_reason(fetched, previous)
     old, new = previous.facts.get("inputs"), made.facts.get("inputs")
     if isinstance(old, dict) and isinstance(new, dict) and old != new:
         return _input_reason(fetched, previous, old, new)
     if previous.facts.get("builder_image") != made.facts.get("builder_image"):
-        return messages.builder_updated(made.builder)
+        return reasons.builder_updated(made.builder)
     return ""
 
 
@@ -83,13 +83,13 @@ def _input_reason(fetched: Fetched, previous: Previous, old: Mapping[str, str], 
     changed = [path for path in new if new[path] != old.get(path)] + [path for path in old if path not in new]
     first, more = changed[0], len(changed) - 1
     if first not in old or first not in new:
-        return messages.input_changed(first, "removed" if first in old else "added", more)
+        return reasons.input_changed(first, "removed" if first in old else "added", more)
     contents = _previous_files(fetched, previous, changed)
     for path in changed:
         difference = differences.between(path, contents.get(path, b""), fetched.files.contents.get(path, b""))
         if path in contents and difference:
-            return messages.input_changed(path, str(difference), 0)
-    return messages.input_changed(first, "changed", more)
+            return reasons.input_changed(path, str(difference), 0)
+    return reasons.input_changed(first, "changed", more)
 
 
 def _previous_files(fetched: Fetched, previous: Previous, paths: list[str]) -> Mapping[str, bytes]:
@@ -111,7 +111,7 @@ def _source_reason(fetched: Fetched, previous: Previous) -> str:
     except PaasError:
         return ""
     changed = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
-    return messages.files_changed(changed)
+    return reasons.files_changed(changed)
 
 
 def _source_of(previous: Previous) -> str:

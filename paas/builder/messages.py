@@ -15,7 +15,6 @@ from paas.core.builds import Limits
 from paas.errors import BuildFailed, PaasError, Unavailable
 
 _INDENT = " " * 7
-_WORDS = frozenset({"added", "removed", "changed"})
 
 
 def step(text: str) -> str:
@@ -94,35 +93,6 @@ def layer_reason(part: str, *, is_new: bool, is_assembled: bool) -> str:
     if part == "dependencies":
         return "installed by assemble"
     return "made by assemble" if is_assembled else "the source as it is"
-
-
-def without_cache() -> str:
-    return "made anew (--no-cache)"
-
-
-def other_builder(old: str, new: str) -> str:
-    return f"{new} instead of {old}"
-
-
-def builder_updated(builder: str) -> str:
-    return f"{builder} was updated"
-
-
-def input_changed(path: str, what: str, more: int) -> str:
-    others = f", and {more} more file{'s' if more > 1 else ''}" if more else ""
-    return f"{path}{'' if what in _WORDS else ':'} {what}{others}"
-
-
-def files_changed(paths: Sequence[str]) -> str:
-    """Which files of the source are other ones than in the last build."""
-    if not paths:
-        return ""
-    named = ", ".join(paths[:3]) + (", …" if len(paths) > 3 else "")
-    return f"{len(paths)} file{'s' if len(paths) > 1 else ''} changed: {named}"
-
-
-def grown(count: int, percent: int, number: int) -> str:
-    return f" !     The layers have {size(count)} more than those of build {number} (+{percent} %)"
 
 
 def layers_headline() -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from paas.cli import addresses, build_settings, git, options, output, target
+from paas.cli import addresses, build_settings, git, options, output, rebases, target
 from paas.cli.client import Api, AppApi
 from paas.cli.session import Session
 from paas.core import names
@@ -176,3 +176,6 @@ def delete(session: Session, name: str, project: str, yes: bool) -> None:
     for remote, url in git.remotes().items():
         if url == git_url:
             output.note(f"The git remote {remote!r} still leads there: git remote remove {remote}")
+
+
+apps.add_command(rebases.rebase)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paas.actions import apps, build_history, build_runs, deploy_queue, events, logs, repairs
+from paas.actions import apps, build_history, build_runs, deploy_queue, events, logs, rebases, repairs
 from paas.worker.app import celery, platform, sweep
 
 
 @celery.task(name="sweeps.recover")
 def recover() -> None:
     sweep("recover", build_runs.recover, deploy_queue.recover)
+
+
+@celery.task(name="sweeps.rebase")
+def rebase() -> None:
+    sweep("rebase", rebases.advance_all)
 
 
 @celery.task(name="sweeps.repair")

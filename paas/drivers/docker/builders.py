@@ -110,6 +110,8 @@ def make(workshop: Workshop, recipes: Sequence[Recipe], say: Say, *, fresh: bool
             dockerfile=recipe.dockerfile,
             ca_bundle=workshop.ca_bundle,
             fresh=fresh,
+            suite=recipe.base.suite,
+            version=recipe.version,
         )
 
     made: list[str] = []

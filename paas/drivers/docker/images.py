@@ -70,6 +70,7 @@ class Images:
         dockerfile: str = "Dockerfile",
         ca_bundle: bytes = b"",
         fresh: bool = False,
+        **labels: str,
     ) -> None:
         """Build a folder, telling each line; `fresh`: without what the engine kept. Raises BuildFailed, Unavailable."""
         with _context(folder, ca_bundle) as context, self._engine.door(f"build {tag}") as api:
@@ -79,7 +80,7 @@ class Images:
                 tag=tag,
                 dockerfile=dockerfile,
                 buildargs=dict(args),
-                labels=self._labels(),
+                labels=self._labels(**labels),
                 nocache=fresh,
                 rm=True,
                 forcerm=True,
@@ -99,8 +100,8 @@ class Images:
         with self._engine.stream(f"/images/{tag}/get", {}, idle=_SILENCE) as response:
             return saved.push(Chunks(response.iter_content(_PIECE)), registry, repository, tag=version)
 
-    def _labels(self) -> dict[str, str]:
-        return render.labels(self._installation, "image")
+    def _labels(self, **more: str) -> dict[str, str]:
+        return render.labels(self._installation, "image", **more)
 
 
 def _context(folder: Path, ca_bundle: bytes) -> IO[bytes]:

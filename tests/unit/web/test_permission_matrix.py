@@ -23,6 +23,10 @@ TABLE: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
     ("builders.list_builders", "GET"): ("stranger", "/builders", {}),
     ("builders.get_builder", "GET"): ("stranger", "/builders/python", {}),
     ("builders.update_builder", "POST"): ("platform", "/builders/python/update", {"json": {}}),
+    ("rebases.rebase_app", "POST"): ("edit", f"{A}/rebase", {"json": {}}),
+    ("rebases.start_rebase", "POST"): ("platform", "/rebases", {"json": {}}),
+    ("rebases.get_last_rebase", "GET"): ("platform", "/rebases/last", {}),
+    ("rebases.get_rebase", "GET"): ("platform", "/rebases/1", {}),
     ("access.create_token", "POST"): ("stranger", "/tokens", {"json": {"name": "x"}}),
     ("access.list_tokens", "GET"): ("stranger", "/tokens", {}),
     ("access.revoke_current_token", "DELETE"): ("stranger", "/tokens/current", {}),
@@ -72,7 +76,7 @@ TABLE: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
     ("git.nothing", "GET"): ("nobody", f"{G}/HEAD", {}),
     ("git.nothing", "POST"): ("nobody", f"{G}/git-upload-archive", {}),
 }
-CONFLICTS = {"projects.delete_project", "builds.cancel_build"}
+CONFLICTS = {"projects.delete_project", "builds.cancel_build", "rebases.start_rebase"}
 """Allowed, and then refused for the state of things."""
 NEED_REGISTRY = {"sources.create_source"}
 """Allowed, and then without the registry that these tests do not have."""
