@@ -19,7 +19,7 @@ from paas.actions.leases import Cancelled, Lease
 from paas.actions.platform import Platform
 from paas.actions.stories import Story
 from paas.core import builds, queues
-from paas.core.builds import MAX_ATTEMPTS, BuildResult, BuildSpec, Event, State
+from paas.core.builds import MAX_ATTEMPTS, BuildResult, BuildSpec, Event, RunPolicy, State
 from paas.db.models import Build
 from paas.errors import BuildFailed, Unavailable
 from paas.ports import JobName
@@ -119,6 +119,11 @@ def _retry_or_end(platform: Platform, session: Session, build: Build, why: str, 
     if build.is_cancel_requested:
         record_failure(platform, session, build, Event.cancel, CANCELLED, [])
         return
+    newer = _newer(session, build)
+    if newer:
+        error = BuildFailed(f"{why}, and build {newer} takes its place", reason="CancelledBuild", stage="")
+        record_failure(platform, session, build, Event.cancel, error, [])
+        return
     if build.attempts >= MAX_ATTEMPTS:
         error = BuildFailed(f"{why}, {build.attempts} times", reason=reason, stage="run", hint="Push again later.")
         record_failure(platform, session, build, Event.fail, error, [])
@@ -134,6 +139,14 @@ def _retry_or_end(platform: Platform, session: Session, build: Build, why: str, 
         build.message = why
         line = f" !     {why}: trying again (attempt {build.attempts + 1} of {MAX_ATTEMPTS})"
         events.write(session, build.app_id, source(build), [line], now)
+
+
+def _newer(session: Session, build: Build) -> int | None:
+    """SerialLatestOnly: the number of the build that waits behind this one."""
+    if build.settings.get("run_policy") != RunPolicy.serial_latest_only:
+        return None
+    behind = (Build.app_id == build.app_id, Build.state == State.queued, Build.number > build.number)
+    return session.scalar(select(Build.number).where(*behind).order_by(Build.number.desc()).limit(1))
 
 
 def _crash(platform: Platform, lease: Lease, message: str) -> None:

@@ -157,6 +157,24 @@ def test_latest_only_cancels_those_that_wait(platform: Platform, actor: Actor, t
     assert infos[1].error == "build 3 takes its place"
 
 
+def test_latest_only_gives_up_a_try_that_a_newer_build_waits_for(
+    platform: Platform, actor: Actor, target: PushTarget
+) -> None:
+    build_settings.update(platform, actor, "shop", "front", {"run_policy": RunPolicy.serial_latest_only}, [])
+    builds.start(platform, actor, target, push(1))
+    with platform.db.read() as session:
+        build_id = session.scalars(select(Build.id)).one()
+    assert build_runs._claim(platform, build_id)
+    builds.start(platform, actor, target, push(2))
+    with platform.db.write() as session:
+        session.get_one(Build, build_id).lease_until = platform.now() - timedelta(seconds=1)
+    build_runs.recover(platform)
+    drain(platform)
+    infos = builds.list_all(platform, actor, "shop", "front", None, 10)
+    assert [b.state for b in infos] == ["succeeded", "cancelled"]
+    assert infos[1].error == "the worker was lost, and build 2 takes its place"
+
+
 def test_parallel_builds_of_one_app_keep_to_its_limit(platform: Platform, actor: Actor, target: PushTarget) -> None:
     platform = replace(platform, settings=replace(platform.settings, build_concurrency=5, builds_per_project=5))
     build_settings.update(platform, actor, "shop", "front", {"run_policy": "Parallel"}, [])
