@@ -29,7 +29,7 @@ PAUSE = 1.0
 @options.no_wait
 @options.as_json
 @click.pass_obj
-def rebase(session: Session, app_name: str, app: str, project: str, **wanted: Any) -> None:
+def rebase(session: Session, /, app_name: str, app: str, project: str, **wanted: Any) -> None:
     """Move APP, or all apps, onto the newest version of their base: another manifest, no build.
 
     Each gets a release that is health-checked like any other; one that fails leaves the old one serving.
