@@ -16,7 +16,7 @@ from paas.builder.dockerfile.parse import invalid
 from paas.builder.dockerfile.plan import Stage
 from paas.builder.dockerfile.values import Built
 from paas.builder.dockerfile.walk import Act, Segment
-from paas.errors import BuildFailed
+from paas.errors import BuildFailed, InvalidInput
 from paas.oci.archive import EPOCH
 from paas.ports import Opening, Sandbox, SandboxOutOfMemory, SandboxTimeout
 
@@ -38,6 +38,8 @@ def run(build: Build, stage: Stage, built: Built, segments: list[Segment]) -> Bu
                 _do(build, stage, sandbox, act, last)
             ignored = (*_IGNORED, *(mount.target for mount in found if mount.kind != "secret"))
             return layer.keep(tools.registry, build.repository, built, segments, sandbox.changes(ignored), tools.now)
+    except InvalidInput as error:
+        raise messages.unfit_tree(STAGE, error) from error
     except SandboxTimeout as error:
         raise messages.timed_out(STAGE, tools.limits, last) from error
     except SandboxOutOfMemory as error:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from paas.builder.dockerfile.dockerignore import Pattern
 from paas.builder.source import Open
+from paas.errors import InvalidInput
 from paas.oci import archive
 from paas.oci.archive import Entry, Limits, Reader, TarWriter
 from paas.oci.streams import Chunks, Readable
@@ -97,6 +98,8 @@ class Look:
     uid: int = 0
     gid: int = 0
     mode: int | None = None
+    max_bytes: int = 1 << 33
+    """Of what is copied at once."""
 
 
 @contextmanager
@@ -104,9 +107,13 @@ def tar(entries: Iterable[tuple[Entry, Readable]], places: Mapping[str, str], lo
     """The chosen entries as a tar, at their places; an engine reads at its own pace, so it waits in a file."""
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
         writer = TarWriter(file.write)
+        copied = 0
         for entry, body in entries:
             if entry.path not in places:
                 continue
+            copied += entry.size
+            if copied > look.max_bytes:
+                raise InvalidInput(f"more than {look.max_bytes >> 20} MiB are copied at once", hint="Copy less.")
             placed = _look(replace(entry, path=places[entry.path]), look)
             writer.add(placed, body if entry.kind == "file" else None)
         writer.close()

@@ -25,6 +25,7 @@ from paas.oci.streams import Chunks, Readable
 from paas.ports import Opening, Sandbox
 
 _LINKS = 10
+_MAX_COPY = 8 << 30
 _PIECE = 1024 * 1024
 _URL = ("http://", "https://", "git@", "git://", "ssh://")
 Item = tuple[Entry, Readable]
@@ -50,7 +51,7 @@ def prints(build: Build, stage: Stage, act: Act) -> bytes:
 def copy(build: Build, stage: Stage, sandbox: Sandbox, act: Act) -> None:
     """Do one COPY or ADD."""
     it = act.instruction
-    look = _look(sandbox, act)
+    look = replace(_look(sandbox, act), max_bytes=build.fetched.tools.limits.disk or _MAX_COPY)
     destination = act.words[-1]
     sources = [word for word in act.words[:-1] if not word.startswith("<<")]
     place = posixpath.normpath(posixpath.join(act.folder, destination))

@@ -55,6 +55,7 @@ class Pattern:
         end = len(self._parts)
         for count, name in enumerate(path.split("/"), 1):
             following = {state for state in at if state < end and self._parts[state] is None}
+            following |= {end for state in following if state == end - 1}
             for state in at:
                 part = self._parts[state] if state < end else None
                 if part is not None and part.match(name):
@@ -65,10 +66,10 @@ class Pattern:
         return 0
 
     def _closure(self, states: set[int]) -> set[int]:
-        """With what `**` for no folder at all leads to."""
+        """With what `**` for no folder at all leads to; at the end it stands for something."""
         found = set(states)
         for state in sorted(states):
-            while state < len(self._parts) and self._parts[state] is None:
+            while state < len(self._parts) - 1 and self._parts[state] is None:
                 state += 1  # noqa: PLW2901
                 found.add(state)
         return found
