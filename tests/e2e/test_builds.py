@@ -96,6 +96,11 @@ def test_folder_then_repository_goes_live(ada: Person, forge: str, tmp_path: Pat
         commit.stdout.strip(), "first", "Ada <ada@example.org>",
     )  # fmt: skip
     assert ada.get(url) == (200, "two")
+    first = ada.read("releases", "info", "v1", "--app", "shop/control")["image"]
+    image = ada.read("apps", "info", "shop/control")["image"].partition("@")[0]
+    ended = ada.read("deploy", "--image", f"{image}@{first}", "--app", "shop/control")
+    assert (ended["build"]["strategy"], ended["build"]["source_kind"]) == ("image", "image")
+    assert ada.get(url) == (200, "one")
     for wrong in ("upstream.git#nope", "moved.git"):
         missing = ada.paasctl("deploy", "--from-git", f"{forge}/{wrong}", "--app", "shop/control", ok=False)
         assert (missing.returncode, "cannot be fetched" in missing.stderr) == (50, True)
