@@ -88,5 +88,5 @@ def _missing(folder: str, why: str, tops: set[str]) -> BuildFailed:
         f"the context folder {trees.shown(folder)} {why}",
         reason="InvalidContextDirectory",
         stage=STAGE,
-        hint=f"{there} Set it with: paasctl builds settings context-dir=FOLDER",
+        hint=f"{there} Set it with: paasctl builds settings context_dir=FOLDER",
     )

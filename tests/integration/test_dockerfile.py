@@ -291,10 +291,12 @@ def test_operator_may_switch_dockerfiles_off(cook: Kitchen) -> None:
 
 
 def test_test_command_gates_the_image(cook: Kitchen) -> None:
-    result = cook.build(APP, test_command=("sh", "-c", "python3 app.py && touch /tmp/left && id -u"))
+    command = ("sh", "-c", "python3 app.py && touch /tmp/left && id -u && echo $COLOUR")
+    result = cook.build(APP, test_command=command, environment={"COLOUR": "blue"})
+    assert "       blue" in cook.lines
     assert "       v1" in cook.lines
     assert "       1001" in cook.lines
-    assert result.image == cook.build(APP).image
+    assert result.image == cook.build(APP, environment={"COLOUR": "blue"}).image
     with pytest.raises(BuildFailed) as failed:
         cook.build(APP, test_command=("sh", "-c", "echo wrong; exit 9"))
     assert (failed.value.reason, failed.value.facts["last_lines"]) == ("PostCommitHookFailed", ["wrong"])

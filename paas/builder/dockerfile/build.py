@@ -101,6 +101,8 @@ class Build:
         triggers = tuple(settings.pop("OnBuild", None) or ())
         for dropped in _DROPPED:
             settings.pop(dropped, None)
+        own = [f"{name}={value}" for name, value in self.fetched.spec.settings.environment.items()]
+        settings["Env"] = [*(settings.get("Env") or ()), *own]  # as if ENV stood behind FROM
         return settings, base.digest, triggers
 
     def _make(self, stage: Stage) -> Built:
