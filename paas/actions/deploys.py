@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -56,6 +56,8 @@ def _deploy(platform: Platform, release_id: str, lease: Lease) -> None:
         driver.ensure_project(spec.project_id, due.subnet)
         with Story(platform, spec.app_id, f"release/{spec.number}", lease.guard) as story:
             story.say(f"-----> Deploying v{spec.number}")
+            for note in due.notes:
+                story.say(f"       {note}")
             if due.command:
                 _release_phase(platform, lease, due, story.say)
             _apply_all(driver, spec, lease, story.say)
@@ -78,6 +80,8 @@ class _Due:
     """The release phase's, where it is due."""
     phase: str
     """How far that is."""
+    notes: tuple[str, ...]
+    """What is not as the app wished."""
 
 
 def _read(platform: Platform, release_id: str) -> _Due:
@@ -93,7 +97,20 @@ def _read(platform: Platform, release_id: str) -> _Due:
             projects.subnet(platform.settings, app.project.subnet),
             tuple(release.release_command) if is_due else (),
             release.release_phase,
+            tuple(_too_patient(platform, release)),
         )
+
+
+def _too_patient(platform: Platform, release: Release) -> Iterator[str]:
+    most = _longest_check(platform)
+    for name, spec in release.processes.items():
+        asked = max(spec["check"]["timeout"], spec["check"]["uptime"])
+        if asked > most:
+            yield f"{name}'s health check asks for {asked} s; the operator allows {most} s"
+
+
+def _longest_check(platform: Platform) -> int:
+    return max(platform.settings.health_timeout_max, platform.settings.health_timeout)
 
 
 def spec_of(platform: Platform, app: App, release: Release) -> DeploySpec:
@@ -114,7 +131,7 @@ def spec_of(platform: Platform, app: App, release: Release) -> DeploySpec:
 
 def _process(platform: Platform, name: str, spec: Mapping[str, Any]) -> ProcessSpec:
     check = HealthCheck(**spec["check"])
-    most = max(platform.settings.health_timeout_max, platform.settings.health_timeout)
+    most = _longest_check(platform)
     check = replace(check, timeout=min(check.timeout, most), uptime=min(check.uptime, most))
     return ProcessSpec(name, tuple(spec["command"]), spec["count"], check, routed=name == "web")
 

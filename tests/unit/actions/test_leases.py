@@ -274,8 +274,11 @@ def test_health_check_cannot_ask_for_more_time_than_the_operator_gives(tmp_path:
 
     platform = make_platform(tmp_path, build=build, health_timeout_max=100)
     actor = make_user(platform)
-    builds.start(platform, actor, make_app(platform, actor), push())
+    target = make_app(platform, actor)
+    builds.start(platform, actor, target, push())
     drain(platform)
+    told = "       web's health check asks for 3600 s; the operator allows 100 s"
+    assert told in story(platform, actor, target, "release/1")
     driver = platform.driver()
     assert isinstance(driver, MemoryDriver)
     waits = [step.process.check.timeout for step in driver.applied if type(step).__name__ == "AwaitHealthy"]  # type: ignore[union-attr]
