@@ -49,7 +49,7 @@ def install(job: Job) -> Installed:
     if not isinstance(plan, Declared):
         return Installed(job.bases.build.repository, job.bases.build.digest)
     key = dependencies.key(_inputs(job, plan))
-    earlier = kept.find(job, key)
+    earlier = None if job.spec.no_cache else kept.find(job, key)
     if earlier and _may_stand_in(job, plan, earlier):
         return _installed(job, plan, earlier, "reused", messages.same(plan.main), 0)
     made = _run(job, plan, key, is_refresh=earlier is not None)

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from paas.errors import InvalidInput
 
 FILE = ".s2iignore"
+SLUG_FILE = ".slugignore"
+"""Heroku's: counts where there is no `.s2iignore`, by the same rules."""
+FILES = (FILE, SLUG_FILE)
 _MAX_PATTERNS = 500
 
 _Rule = tuple[Sequence[re.Pattern[str]], bool]
+
+
+def content(files: Mapping[str, bytes]) -> bytes:
+    """The rules of a source."""
+    return files.get(FILE, files.get(SLUG_FILE, b""))
 
 
 def parse(content: bytes) -> Callable[[str], bool]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from paas.builder import messages
 from paas.builder.job import Job
 from paas.oci.archive import EPOCH
-from paas.ports import Changes, Sandbox, SandboxOutOfMemory, SandboxTimeout
+from paas.ports import ORDINARY, Changes, Opening, Sandbox, SandboxOutOfMemory, SandboxTimeout
 
 LAST_LINES = 30
 _LINE_MAX = 2000
@@ -18,11 +18,11 @@ _IGNORED = ("/tmp", "/var/tmp", "/run", "/proc", "/sys", "/dev")  # noqa: S108 -
 
 
 @contextmanager
-def opened(job: Job, repository: str, digest: str) -> Iterator[Sandbox]:
+def opened(job: Job, repository: str, digest: str, opening: Opening = ORDINARY) -> Iterator[Sandbox]:
     """A sandbox on an image of the registry, gone afterwards."""
     job.tools.check()
     reference = job.reference(repository, digest)
-    sandbox = job.tools.sandboxes.open(reference, job.tools.limits, build_id=job.spec.id)
+    sandbox = job.tools.sandboxes.open(reference, job.tools.limits, build_id=job.spec.id, opening=opening)
     try:
         yield sandbox
     finally:
@@ -31,22 +31,39 @@ def opened(job: Job, repository: str, digest: str) -> Iterator[Sandbox]:
 
 def run(job: Job, sandbox: Sandbox, script: str, user: str, stage: str) -> None:
     """Run one script to its end. Raises BuildFailed with its last lines."""
+    run_program(job, sandbox, (script,), user, stage, script)
+
+
+def run_program(
+    job: Job, sandbox: Sandbox, argv: tuple[str, ...], user: str, stage: str, script: str = ""
+) -> None:
+    """The same for a script that another program starts, named for its failure."""
     last: deque[str] = deque(maxlen=LAST_LINES)
     environment = {"SOURCE_DATE_EPOCH": str(EPOCH), **job.environment}
     try:
-        code = sandbox.run((script,), environment, _relay(job, last), user)
+        code = sandbox.run(argv, environment, _relay(job, last), user)
     except SandboxTimeout as error:
         raise messages.timed_out(stage, job.tools.limits, last) from error
     except SandboxOutOfMemory as error:
         raise messages.out_of_memory(stage, job.tools.limits, last) from error
     job.tools.check()
     if code:
-        raise messages.script_failed(script.rpartition("/")[2], code, stage, last)
+        raise messages.script_failed((script or argv[-1]).rpartition("/")[2], code, stage, last)
 
 
-def changes(job: Job, sandbox: Sandbox, destination: str, stage: str) -> Changes:
-    """What the scripts changed, without temporary files and the source they were given."""
-    ignored = (*_IGNORED, *(f"{destination}/{name}" for name in ("src", "scripts", "artifacts")))
+def quiet(job: Job, sandbox: Sandbox, argv: tuple[str, ...], user: str, stage: str) -> int:
+    """Run a program whose output nobody needs; its exit code. Raises BuildFailed where a limit ended it."""
+    try:
+        return sandbox.run(argv, {}, lambda line: None, user)
+    except SandboxTimeout as error:
+        raise messages.timed_out(stage, job.tools.limits, ()) from error
+    except SandboxOutOfMemory as error:
+        raise messages.out_of_memory(stage, job.tools.limits, ()) from error
+
+
+def changes(job: Job, sandbox: Sandbox, destination: str, stage: str, more: tuple[str, ...] = ()) -> Changes:
+    """What the scripts changed, without temporary files and what they were given (`more`)."""
+    ignored = (*_IGNORED, *more, *(f"{destination}/{name}" for name in ("src", "scripts", "artifacts")))
     try:
         return sandbox.changes(ignored)
     except SandboxTimeout as error:

@@ -41,8 +41,8 @@ class SourceFiles:
 
     @functools.cached_property
     def is_ignored(self) -> Callable[[str], bool]:
-        """Whether `.s2iignore` leaves a path out."""
-        return ignore.parse(self.contents.get(ignore.FILE, b""))
+        """Whether `.s2iignore` (or `.slugignore`) leaves a path out."""
+        return ignore.parse(ignore.content(self.contents))
 
 
 def inspect(stream: Readable, wanted: Mapping[str, int], limits: Limits) -> SourceFiles:
@@ -115,6 +115,6 @@ def _without_ignored(files: SourceFiles) -> SourceFiles:
     return replace(
         files,
         names=frozenset(path for path in files.names if not is_ignored(path)),
-        contents={path: body for path, body in files.contents.items() if path == ignore.FILE or not is_ignored(path)},
+        contents={path: body for path, body in files.contents.items() if path in ignore.FILES or not is_ignored(path)},
         links={path: target for path, target in files.links.items() if not is_ignored(path)},
     )

@@ -39,7 +39,7 @@ def add(job: Job, installed: Installed) -> Added:
         sent = _assemble(job, installed, reason, seen) if reason else _copy(job)
     except InvalidInput as error:
         raise messages.unfit_tree(STAGE, error) from error
-    order: tuple[split.Part, ...] = ("dependencies", "source")
+    order = ("dependencies", "source")
     made = [(part, sent[part]) for part in order if part in sent]
     notes = tuple(_note(part, layer, reason) for part, layer in made)
     facts = {"packages": sorted(seen.packages)} if seen.packages and installed.widened else {}
@@ -97,7 +97,7 @@ def _assemble(job: Job, installed: Installed, reason: str, seen: Seen) -> Mappin
 def _put_source(job: Job, sandbox: Sandbox, found: Scripts) -> None:
     stream = open_source(job.spec, job.tools)()
     limits = job.tools.source_limits
-    with sourcetar.for_sandbox(stream, limits, job.files.is_ignored, OWN_SCRIPTS) as tar:
+    with sourcetar.for_sandbox(stream, limits, job.files.is_ignored, (OWN_SCRIPTS,)) as tar:
         sandbox.put(tar, found.destination)
 
 

@@ -6,7 +6,7 @@ The bytes pass through; a tar for a sandbox waits in a temporary file, since an 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -35,24 +35,31 @@ def write_below(chunks: Iterable[bytes], limits: Limits, folder: str, is_ignored
 
 @contextmanager
 def for_sandbox(
-    chunks: Iterable[bytes], limits: Limits, is_ignored: IsIgnored, scripts: str = ""
+    chunks: Iterable[bytes],
+    limits: Limits,
+    is_ignored: IsIgnored,
+    scripts: Sequence[str] = (),
+    owner: int = APP_USER,
 ) -> Iterator[Iterator[bytes]]:
-    """The tar of the folder `src` for a sandbox; files in `scripts` of the source also come as the folder `scripts`."""
+    """The tar of the folder `src` for a sandbox; files in the folders `scripts` also come as the folder `scripts`.
+
+    Of two with the same name the one in the later folder counts.
+    """
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
         writer = TarWriter(file.write)
-        writer.add(_folder("src"))
+        writer.add(_folder("src", owner))
         found: dict[str, bytes] = {}
         for entry, body in archive.read_entries(Chunks(chunks), limits):
             if is_ignored(entry.path):
                 continue
-            is_script = scripts and entry.path.rpartition("/")[0] == scripts and entry.kind == "file"
+            is_script = entry.kind == "file" and entry.path.rpartition("/")[0] in scripts
             if is_script and entry.size <= MAX_TEXT:
                 found[entry.path] = content = body.read()
-                writer.add(_moved(entry, "src"), Chunks([content]))
+                writer.add(_moved(entry, "src", owner), Chunks([content]))
             else:
-                writer.add(_moved(entry, "src"), body)
+                writer.add(_moved(entry, "src", owner), body)
         if found:
-            _add_scripts(writer, found)
+            _add_scripts(writer, _by_name(found, scripts), owner)
         writer.close()
         file.seek(0)
         yield iter(lambda: file.read(_PIECE), b"")
@@ -71,24 +78,47 @@ def of_files(files: Mapping[str, bytes]) -> bytes:
     return bytes(out)
 
 
-def _add_scripts(writer: TarWriter, scripts: Mapping[str, bytes]) -> None:
-    writer.add(_folder("scripts"))
-    for path, content in sorted(scripts.items()):
-        name = path.rpartition("/")[2]
-        writer.add(replace(_owned(f"scripts/{name}", content), mode=0o755), Chunks([content]))
+def scripts_of(chunks: Iterable[bytes], limits: Limits, folders: Sequence[str]) -> dict[str, bytes]:
+    """The files right in these folders of the source, by name; of two, the one in the later folder."""
+    found = {}
+    for entry, body in archive.read_entries(Chunks(chunks), limits):
+        if entry.kind == "file" and entry.path.rpartition("/")[0] in folders and entry.size <= MAX_TEXT:
+            found[entry.path] = body.read()
+    return _by_name(found, folders)
 
 
-def _moved(entry: Entry, below: str) -> Entry:
+def of_scripts(scripts: Mapping[str, bytes], owner: int = APP_USER) -> bytes:
+    """The tar of the folder `scripts`."""
+    out = bytearray()
+    writer = TarWriter(out.extend)
+    _add_scripts(writer, scripts, owner)
+    writer.close()
+    return bytes(out)
+
+
+def _by_name(found: Mapping[str, bytes], folders: Sequence[str]) -> dict[str, bytes]:
+    paths = sorted(found, key=lambda path: folders.index(path.rpartition("/")[0]))
+    return {path.rpartition("/")[2]: found[path] for path in paths}
+
+
+def _add_scripts(writer: TarWriter, scripts: Mapping[str, bytes], owner: int) -> None:
+    writer.add(_folder("scripts", owner))
+    for name, content in sorted(scripts.items()):
+        made = replace(_owned(f"scripts/{name}", content), mode=0o755, uid=owner)
+        writer.add(made, Chunks([content]))
+
+
+def _moved(entry: Entry, below: str, owner: int = APP_USER) -> Entry:
     target = f"{below}/{entry.target}" if entry.kind == "hardlink" else entry.target
-    return replace(entry, path=f"{below}/{entry.path}", target=target, uid=APP_USER, gid=0)
+    return replace(entry, path=f"{below}/{entry.path}", target=target, uid=owner, gid=0)
 
 
 def _group_as_owner(mode: int) -> int:
     return mode | (mode & 0o700) >> 3
 
 
-def _folder(path: str) -> Entry:
-    return Entry(path, "dir", 0o775, uid=APP_USER)
+def _folder(path: str, owner: int = APP_USER) -> Entry:
+    return Entry(path, "dir", 0o775, uid=owner)
 
 
 def _owned(path: str, content: bytes) -> Entry:

@@ -1,4 +1,4 @@
-"""Cuts a stream of changes into a dependency layer and a source layer, in one pass and constant memory.
+"""Cuts a stream of changes into layers by their paths, in one pass and constant memory.
 
 A path decides where an entry goes; its folders go into each layer that needs them, since an engine makes missing
 ones unreadable. A hard link goes where the file it names went: across layers it would point at nothing.
@@ -7,15 +7,18 @@ ones unreadable. A hard link goes where the file it names went: across layers it
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 from paas.oci.archive import Entry
 from paas.oci.streams import Readable
 from paas.ports import Changes
 
-Part = Literal["dependencies", "source"]
+Part = str
+"""A layer's name: `dependencies`, `source`, or what a rule calls it."""
 IsDependency = Callable[[str], bool]
+PartOf = Callable[[str], Part]
 
 APP_USER = 1001
 """Who owns an app's files, with group 0: any user id of that group can run it (OpenShift's rule)."""
@@ -44,22 +47,27 @@ def dependency_rule(prefixes: Sequence[str]) -> IsDependency:
 
 
 def split(changes: Changes, is_dependency: IsDependency, open_layer: Callable[[Part], Writer]) -> None:
+    """Cut into two: what installers brought, and all else."""
+    cut(changes, lambda path: "dependencies" if is_dependency(path) else "source", open_layer)
+
+
+def cut(changes: Changes, part_of: PartOf, open_layer: Callable[[Part], Writer]) -> None:
     """Write each change into its layer; a layer is opened with its first entry, so an empty one never is."""
-    cut = _Cut(is_dependency, open_layer)
+    made = _Cut(part_of, open_layer)
     for entry, body in changes.entries:
-        cut.add(entry, body)
-    cut.finish(changes.deleted)
+        made.add(entry, body)
+    made.finish(changes.deleted)
 
 
 class _Cut:
     """Remembers folders and where hard links' files went; no contents."""
 
-    def __init__(self, is_dependency: IsDependency, open_layer: Callable[[Part], Writer]) -> None:
-        self._is_dependency = is_dependency
+    def __init__(self, part_of: PartOf, open_layer: Callable[[Part], Writer]) -> None:
+        self._part = part_of
         self._open_layer = open_layer
         self._layers: dict[Part, Writer] = {}
         self._folders: dict[str, Entry] = {}
-        self._written: dict[Part, set[str]] = {"dependencies": set(), "source": set()}
+        self._written: defaultdict[Part, set[str]] = defaultdict(set)
         self._used: set[str] = set()
         self._moved: dict[str, Part] = {}
 
@@ -82,9 +90,6 @@ class _Cut:
         for path in sorted(self._folders, key=_order, reverse=True):  # the deepest names those above it
             if path not in self._used:
                 self._name_folders(part := self._part(path), f"{path}/")
-
-    def _part(self, path: str) -> Part:
-        return "dependencies" if self._is_dependency(path) else "source"
 
     def _layer(self, part: Part) -> Writer:
         if part not in self._layers:

@@ -26,13 +26,15 @@ from paas.builder.job import Fetched, Job, Made, Tools
 from paas.builder.scripts import OWN_SCRIPTS
 from paas.builder.source import SourceFiles
 from paas.builder.stages import Stages
+from paas.builder.stock import build as stock
+from paas.builder.stock import scripts as stock_scripts
 from paas.ports import Say
 
 
 def wanted(tools: Tools) -> dict[str, int]:
     """The files that decide anything, with how much of each is read."""
-    names = [processes.PROCFILE, processes.APP_JSON, environment.FILE, ignore.FILE]
-    names += [f"{OWN_SCRIPTS}/{script}" for script in ("assemble", "run")]
+    names = [processes.PROCFILE, processes.APP_JSON, environment.FILE, *ignore.FILES]
+    names += [f"{OWN_SCRIPTS}/{script}" for script in stock_scripts.NAMES]
     found = dict.fromkeys(names, source.MAX_TEXT)
     for builder in tools.catalog.values():
         keyed = [path for path, _ in builder.assemble_if_key]
@@ -51,6 +53,8 @@ def detect(files: SourceFiles) -> str:
 
 def build(fetched: Fetched, stages: Stages) -> Made:
     """The app's image, in the app's repository. Raises BuildFailed, LostLease, Unavailable."""
+    if stock.is_wanted(fetched):
+        return stock.build(fetched, stages, None if "/" in fetched.spec.builder else _own(fetched))
     with stages.measure("detect"):
         job = _prepare(fetched)
         run_script = _run_script(job)
@@ -87,7 +91,14 @@ def _prepare(fetched: Fetched) -> Job:
     variables, refused = environment.parse(files.contents.get(environment.FILE, b""))
     if refused:
         say(messages.ignored_environment(refused))
+    variables |= spec.settings.environment
     return Job(spec, tools, say, builder, bases.resolve(tools.registry, builder), files, variables)
+
+
+def _own(fetched: Fetched) -> tuple[Builder, bases.Base]:
+    """The platform's builder for a build that asks for more than its own steps: all runs on its build image."""
+    builder = _builder(fetched)
+    return builder, bases.resolve(fetched.tools.registry, builder).build
 
 
 def _builder(fetched: Fetched) -> Builder:

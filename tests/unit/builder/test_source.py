@@ -114,7 +114,7 @@ def test_source_with_an_images_own_names_cannot_become_a_layer() -> None:
 
 def test_sandbox_gets_the_source_and_its_own_scripts_apart() -> None:
     blob = pack({".s2i/bin/assemble": b"#!/bin/sh\n", ".s2i/bin/run": b"x", "app.py": b"1"})
-    with sourcetar.for_sandbox([blob], LIMITS, lambda path: False, ".s2i/bin") as tar:
+    with sourcetar.for_sandbox([blob], LIMITS, lambda path: False, (".s2i/bin",)) as tar:
         found = {member.name: member for member in members(b"".join(tar))}
     assert oct(found["src"].mode) == "0o775"
     assert {found[name].uid for name in found} == {1001}

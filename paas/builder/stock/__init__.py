@@ -1,0 +1,1 @@
+"""S2I builder images from elsewhere: the whole contract, for images that know nothing of this platform."""
