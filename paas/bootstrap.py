@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paas.actions import build_settings, sources
-from paas.actions.platform import FetchGit, GitSource, Platform, Rebase
+from paas.actions.platform import EngineImages, FetchGit, GitSource, Platform, Rebase
 from paas.core.builds import BuildResult, BuildSettings, BuildSpec, Limits
 from paas.core.rebases import Rebased
 from paas.core.sources import GitLocation
@@ -64,6 +64,7 @@ def build_platform(settings: Settings) -> Platform:
         build=_builder(settings, registry, open_sandboxes, open_imports, open_builders),
         builders=open_builders,
         rebase=_rebase(registry),
+        engine_images=functools.cache(lambda: _engine_images(settings)),
         driver=open_driver,
         sandboxes=open_sandboxes,
         fetch_git=_git_fetcher(settings, registry, open_sandboxes, open_builders),
@@ -211,6 +212,12 @@ def build_limits(settings: Settings, wanted: BuildSettings) -> Limits:
         processes=settings.build_processes,
         disk=min(wanted.disk or settings.build_disk, most.disk),
     )
+
+
+def _engine_images(settings: Settings) -> EngineImages:
+    from paas.drivers.docker.leftovers import PulledImages
+
+    return PulledImages(engine(settings), settings.registry_host)
 
 
 def _rebase(registry: Registry) -> Rebase:

@@ -78,6 +78,8 @@ class Settings:
     health_timeout_max: int = _setting(600, "Most seconds that an app's own health check may ask for")
     drain_timeout: int = _setting(30, "Seconds an old instance has to finish its requests")
     dependency_max_age: int = _setting(7 * 86400, "Seconds after which unpinned dependencies are resolved anew")
+    gc_interval: int = _setting(86400, "Seconds between two garbage collections, at least 3600")
+    gc_grace: int = _setting(3600, "Seconds for which garbage collection leaves everything new alone")
     lease_seconds: int = _setting(15, "Seconds without a heartbeat after which work is taken over")
     event_days: int = _setting(14, "Days an app's log lines are kept")
     log_rate: int = _setting(500, "Lines a second of an app's instances that are kept; ten times that in a burst")

@@ -57,6 +57,26 @@ def no_builders() -> Builders:
     raise Unavailable("this process cannot make builders")
 
 
+class EngineImages(Protocol):
+    """What the engine pulled from our registry."""
+
+    def list_all(self) -> list[tuple[str, int, bool]]:
+        """Reference by digest, bytes, and whether a container stands on it."""
+
+    def remove(self, reference: str) -> None:
+        """Raises Conflict where a container stands on it, NotFound."""
+
+
+class NoImages:
+    """Of a process that has no engine."""
+
+    def list_all(self) -> list[tuple[str, int, bool]]:
+        return []
+
+    def remove(self, reference: str) -> None:
+        return
+
+
 Rebase = Callable[[str, str], Rebased]
 """An app's image, by the app's id and the image's digest, on its base as it is now. Raises Conflict."""
 
@@ -102,3 +122,4 @@ class Platform:
     fetch_git: FetchGit = no_git
     builders: Callable[[], Builders] = no_builders
     rebase: Rebase = no_rebase
+    engine_images: Callable[[], EngineImages] = NoImages

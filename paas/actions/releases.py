@@ -23,7 +23,7 @@ from paas.core.builds import BuildResult
 from paas.core.permissions import Permission
 from paas.core.releases import Event, State
 from paas.db.models import App, Build, Release, User
-from paas.errors import Conflict, DeployFailed, InvalidInput, NotFound
+from paas.errors import Conflict, DeployFailed, InvalidInput, NotFound, Unavailable
 from paas.ports import JobName
 
 BASES = (State.pending, State.deploying, State.live)
@@ -155,6 +155,7 @@ def rollback(platform: Platform, actor: Actor, project: str, app: str, number: i
         origin = _find(session, row, number)
         if origin.state == State.failed:
             raise Conflict(f"v{number} never became healthy", hint="Choose a release that was live.")
+        _check_image(platform, row, origin)
         release = derive(platform, session, row, origin, actor, "rollback", f"Rollback to v{number}")
         restored = json.dumps(config_of(platform, origin))
         release.sealed_config = platform.vault.seal(restored, f"{row.id}/v{release.number}")
@@ -162,6 +163,19 @@ def rollback(platform: Platform, actor: Actor, project: str, app: str, number: i
         info = info_of(session, release)
     announce(platform, release)
     return info
+
+
+def _check_image(platform: Platform, app: App, release: Release) -> None:
+    """Raises Conflict where garbage collection has taken the image."""
+    try:
+        platform.registry.digest_of(f"apps/{app.id}", release.image)
+    except NotFound:
+        raise Conflict(
+            f"the image of v{release.number} is not there any more",
+            hint="The last releases keep theirs, and tagged ones: `paasctl images tag`. Push that commit again.",
+        ) from None
+    except Unavailable:
+        return  # the deploy waits for the registry
 
 
 def list_all(

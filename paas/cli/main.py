@@ -17,7 +17,8 @@ from paas.cli.session import Session
 SECTIONS: dict[str, dict[str, str]] = {
     "Get in": {"login": "login", "logout": "login", "whoami": "login"},
     "Apps": {"apps": "apps", "open": "status.open_app", "status": "status"},
-    "Source to release": {"deploy": "deploy", "builds": "builds", "releases": "releases", "builders": "builders"},
+    "Source to release": {"deploy": "deploy", "builds": "builds", "releases": "releases", "images": "images"},
+    "Platform": {"builders": "builders", "gc": "gc"},
     "Run": {"ps": "processes", "scale": "processes", "run": "processes", "logs": "events", "config": "config"},
     "People": {"projects": "projects", "access": "access", "users": "users", "tokens": "tokens"},
     "paasctl": {"completion": "completion", "git-credential": "git_credential", "version": "status"},

@@ -39,6 +39,7 @@ class Permission(Enum):
     platform_limits = ("platform.limits", None)
     platform_status = ("platform.status", None)
     platform_builders = ("platform.builders", None)
+    platform_gc = ("platform.gc", None)
 
     label: str
     role: Role | None

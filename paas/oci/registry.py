@@ -134,6 +134,13 @@ class Registry:
         )
         self._transport.send(call)
 
+    def delete_blob(self, repo: str, digest: Digest) -> None:
+        """The blob is no longer this repository's; its data waits until no repository has it."""
+        call = Call(
+            "DELETE", _blob(repo, parse_digest(digest)), (Scope(repo, ("delete",)),), expected=frozenset({202, 404})
+        )
+        self._transport.send(call)
+
     def _manifest(self, repo: str, reference: str) -> bytes:
         call = Call("GET", _manifest(repo, reference), (Scope(repo, ("pull",)),), headers=_ACCEPT)
         answer = self._transport.send(call)

@@ -23,11 +23,13 @@ if TYPE_CHECKING:  # beat stays light
 
 log = logging.getLogger(__name__)
 celery = make_celery(settings.load().broker)
+_interval = settings.load().gc_interval
 celery.conf.beat_schedule = {
     "sweeps.recover": {"task": "sweeps.recover", "schedule": 3.0, "options": {"expires": 3}},
     "sweeps.rebase": {"task": "sweeps.rebase", "schedule": 2.0, "options": {"expires": 2}},
     "sweeps.repair": {"task": "sweeps.repair", "schedule": 10.0, "options": {"expires": 10}},
     "sweeps.tidy": {"task": "sweeps.tidy", "schedule": 60.0, "options": {"expires": 60}},
+    "sweeps.collect": {"task": "sweeps.collect", "schedule": max(3600.0, _interval), "options": {"expires": 600}},
     "sweeps.forget": {"task": "sweeps.forget", "schedule": 3600.0, "options": {"expires": 600}},
 }
 ALL_QUEUES = ("default", *QUEUES.values())

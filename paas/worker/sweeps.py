@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paas.actions import apps, build_history, build_runs, deploy_queue, events, logs, rebases, repairs
+from paas.actions import apps, build_history, build_runs, deploy_queue, events, gc, logs, rebases, repairs
 from paas.worker.app import celery, platform, sweep
 
 
@@ -27,6 +27,11 @@ def repair() -> None:
 def tidy() -> None:
     """What was cut off, and what the engine holds for nobody."""
     sweep("tidy", apps.finish_deletes, repairs.sweep, build_runs.sweep)
+
+
+@celery.task(name="sweeps.collect")
+def collect() -> None:
+    sweep("collect", gc.collect_all)
 
 
 @celery.task(name="sweeps.forget")

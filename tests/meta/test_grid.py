@@ -8,7 +8,7 @@ from tests.meta.code import ROOT
 
 NOUNS = {
     "access", "apps", "build_secrets", "build_settings", "builds", "config", "domains", "events", "processes",
-    "builders", "projects", "rebases", "releases", "sources", "status", "tokens", "users", "webhooks",
+    "builders", "gc", "images", "projects", "rebases", "releases", "sources", "status", "tokens", "users", "webhooks",
 }  # fmt: skip
 
 ROOMS = {

@@ -12,6 +12,8 @@ from paas.web.api import (
     commits,
     config,
     events,
+    gc,
+    images,
     processes,
     projects,
     rebases,
@@ -36,6 +38,8 @@ NOUNS = tuple(
         processes,
         config,
         events,
+        gc,
+        images,
         commits,
         status,
     )

@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from paas.actions import access, build_runs, builds, deploys, projects, rebases
+from paas.actions import access, build_runs, builds, deploys, images, projects, rebases
 from paas.actions.access import Actor
 from paas.actions.builds import Push
 from paas.actions.platform import Platform
@@ -67,6 +67,7 @@ def _world(tmp_path_factory: pytest.TempPathFactory) -> World:
     builds.start(platform, actors["admin"], target, push)
     drain(platform)
     rebases.start(platform, admin, "", "1", 0, is_dry=False)
+    images.tag(platform, actors["admin"], "shop", "front", "kept", "v1")
     tokens = {role: access.create_token(platform, actor, "test", None).token for role, actor in actors.items()}
     server = create_server(platform)
     return World(platform, server, server.test_client(), target, actors, tokens)
