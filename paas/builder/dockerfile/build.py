@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from paas.builder import bases, messages
-from paas.builder.dockerfile import layer
+from paas.builder.dockerfile import layer, own_images
 from paas.builder.dockerfile.context import Context
 from paas.builder.dockerfile.plan import SCRATCH, Plan, Stage
 from paas.builder.dockerfile.values import Base, Built
@@ -67,7 +67,8 @@ class Build:
         if reference.lower() == SCRATCH and SCRATCH not in self._bases:
             self._bases[SCRATCH] = layer.empty_base(self.fetched.tools.registry, self.repository, self.architecture)
         if reference not in self._bases:
-            repository, digest = self.fetched.tools.import_image(reference)
+            own = own_images.find(self.fetched, reference)
+            repository, digest = own or self.fetched.tools.import_image(reference)
             try:
                 image = self.fetched.tools.registry.image(repository, digest)
             except NotFound as error:

@@ -109,11 +109,14 @@ class DockerSandboxes:
         with self._engine.door("list sandboxes") as api:
             wanted = render.own(self._installation, "sandbox")
             listed = api.containers(all=True, filters={"label": wanted})
+        secret_folders = self._secrets.listed()
         keep = running()  # after the list: a sandbox that is opened meanwhile is not in it
         doomed = [c["Id"] for c in listed if c["Labels"].get(render.BUILD_ID) not in keep]
         for container in doomed:
             remove(self._engine, container)
-        self._secrets.sweep(lambda build_id: build_id in keep)
+        for folder, build_id in secret_folders.items():
+            if build_id not in keep:
+                self._secrets.remove(folder)
         return len(doomed)
 
     def _pulled(self, image: str) -> Mapping[str, Any]:

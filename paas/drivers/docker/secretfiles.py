@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from paas.errors import InvalidInput, Unavailable
@@ -49,14 +49,9 @@ class SecretFiles:
         """They are gone."""
         shutil.rmtree(folder, ignore_errors=True)
 
-    def sweep(self, keep: Callable[[str], bool]) -> None:
-        """Remove those of all builds but the ones to keep."""
-        for folder in self._listed():
-            if not keep(folder.name.rpartition("-")[0]):
-                self.remove(folder)
-
-    def _listed(self) -> Iterator[Path]:
+    def listed(self) -> dict[Path, str]:
+        """All there are, each with its build."""
         try:
-            yield from self._folder.iterdir()
+            return {folder: folder.name.rpartition("-")[0] for folder in self._folder.iterdir()}
         except FileNotFoundError:
-            return
+            return {}
