@@ -160,6 +160,7 @@ def platform_installation() -> Iterator[Installation]:
         state=folder / "state",
         port=free_port(),
         registry_port=free_port(),
+        gc_grace=3,
         network_pool=f"10.{202 + secrets.randbelow(48)}.0.0/16",
         git_hosts=bridge_address(),
     )
