@@ -108,7 +108,7 @@ class App(Base):
     host: Mapped[str] = mapped_column(String(253), unique=True)
     """Unique over all projects: app `a-b` of `c` and app `a` of `b-c` would share one."""
     deploy_branch: Mapped[str] = mapped_column(String(255), default="main")
-    builder: Mapped[str] = mapped_column(String(40), default="")
+    builder: Mapped[str] = mapped_column(String(300), default="")
     build_settings: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     """`core.builds.BuildSettings` as JSON; what is left out is the default."""
     formation: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -178,7 +178,7 @@ class Build(Leased, Failure, Base):
     finished_at: Mapped[datetime | None]
     is_cancel_requested: Mapped[bool] = mapped_column(default=False)
     image: Mapped[str] = mapped_column(String(80), default="")
-    builder: Mapped[str] = mapped_column(String(40), default="")
+    builder: Mapped[str] = mapped_column(String(300), default="")
     ledger: Mapped[list[Any]] = mapped_column(default=list)
     stages: Mapped[dict[str, Any]] = mapped_column(default=dict)
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")

@@ -77,9 +77,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("rebase_id", "app_id", name=op.f("pk_rebase_apps")),
     )
     with op.batch_alter_table("apps", schema=None) as batch_op:
+        batch_op.alter_column("builder", existing_type=sa.String(length=40), type_=sa.String(length=300))
         batch_op.add_column(sa.Column("build_settings", sa.JSON(), server_default="{}", nullable=False))
 
     with op.batch_alter_table("builds", schema=None) as batch_op:
+        batch_op.alter_column("builder", existing_type=sa.String(length=40), type_=sa.String(length=300))
         batch_op.add_column(sa.Column("trigger_message", sa.String(length=300), server_default="", nullable=False))
         batch_op.add_column(sa.Column("source_kind", sa.String(length=12), server_default="push", nullable=False))
         batch_op.add_column(sa.Column("source_location", sa.String(length=500), server_default="", nullable=False))
@@ -112,9 +114,11 @@ def downgrade() -> None:
         batch_op.drop_column("source_location")
         batch_op.drop_column("source_kind")
         batch_op.drop_column("trigger_message")
+        batch_op.alter_column("builder", existing_type=sa.String(length=300), type_=sa.String(length=40))
 
     with op.batch_alter_table("apps", schema=None) as batch_op:
         batch_op.drop_column("build_settings")
+        batch_op.alter_column("builder", existing_type=sa.String(length=300), type_=sa.String(length=40))
 
     op.drop_table("rebase_apps")
     op.drop_table("image_tags")
