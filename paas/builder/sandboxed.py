@@ -34,9 +34,7 @@ def run(job: Job, sandbox: Sandbox, script: str, user: str, stage: str) -> None:
     run_program(job, sandbox, (script,), user, stage, script)
 
 
-def run_program(
-    job: Job, sandbox: Sandbox, argv: tuple[str, ...], user: str, stage: str, script: str = ""
-) -> None:
+def run_program(job: Job, sandbox: Sandbox, argv: tuple[str, ...], user: str, stage: str, script: str = "") -> None:
     """The same for a script that another program starts, named for its failure."""
     last: deque[str] = deque(maxlen=LAST_LINES)
     environment = {"SOURCE_DATE_EPOCH": str(EPOCH), **job.environment}

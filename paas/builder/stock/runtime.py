@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from paas.builder.job import Job
 from paas.builder.stock.contract import Contract
-from paas.errors import BuildFailed, NotFound
+from paas.errors import BuildFailed, InvalidInput, NotFound
 from paas.oci.archive import TarWriter
 from paas.oci.trees import Entry
 from paas.ports import Sandbox
@@ -62,12 +62,15 @@ def carried(job: Job, sandbox: Sandbox, wanted: Sequence[Artifact], owner: int) 
         writer = TarWriter(file.write)
         folders: set[str] = set()
         for artifact in wanted:
-            below = posixpath.join("src", artifact.folder)
+            below = f"src/{artifact.folder}".rstrip("/")
             for above in _above(below):
                 if above not in folders:
                     folders.add(above)
                     writer.add(Entry(above, "dir", 0o775, uid=owner))
-            _carry(sandbox, artifact, below, owner, writer)
+            try:
+                _carry(sandbox, artifact, below, owner, writer)
+            except InvalidInput as error:  # two artifacts want the same place
+                raise _unfit(f"{artifact.source[:200]}: {error.message}", "Give it a folder of its own.") from error
             job.tools.check()
         writer.close()
         file.seek(0)

@@ -97,7 +97,7 @@ class _Search:
     def _from(self, url: str) -> tuple[dict[str, str], set[str]]:
         """What lies at an address, and which of it was put into the sandbox."""
         if url.startswith(_IMAGE):
-            folder = url.removeprefix(_IMAGE).rstrip("/")
+            folder = folder_of(url)
             there = names_at(self.sandbox, folder) & set(self.missing)
             self._found(there)
             return {name: f"{folder}/{name}" for name in there}, set()
@@ -159,6 +159,11 @@ class _Search:
         paths = {name: f"{self.contract.scripts}/{name}" for name in names}
         self.missing = [name for name in self.missing if name not in paths]
         return paths
+
+
+def folder_of(url: str) -> str:
+    """The folder of the image that a scripts-url names; empty where it names something else."""
+    return url.removeprefix(_IMAGE).rstrip("/") if url.startswith(_IMAGE) else ""
 
 
 def names_at(sandbox: Sandbox, folder: str) -> set[str]:

@@ -56,6 +56,7 @@ class Recipe:
     user: str = "1001"
     on_build: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
     folder: str = f"{TOP}/work"
 
 
@@ -85,10 +86,9 @@ class Shelf:
         image = images.extend(
             base, [layer], labels=recipe.labels, env=recipe.env, user=recipe.user, workdir=recipe.folder, cmd=["sh"]
         )
-        if recipe.on_build:
-            config: dict[str, Any] = {**image.config, "config": {**image.config["config"]}}
-            config["config"]["OnBuild"] = list(recipe.on_build)
-            image = Image(config, image.layers)
+        more = {"OnBuild": list(recipe.on_build), "Entrypoint": list(recipe.entrypoint)}
+        settings = {**image.config["config"], **{name: value for name, value in more.items() if value}}
+        image = Image({**image.config, "config": settings}, image.layers)
         registry.push_image(repository, image, tag="1")
 
 

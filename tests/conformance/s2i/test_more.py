@@ -1,0 +1,123 @@
+"""What S2I promises beyond the upstream cases: runtime images, artifacts, layers by ecosystem, usage, caches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from paas.builder.bases import Base
+from paas.builder.stock.usage import usage
+from paas.errors import BuildFailed, NotFound
+from tests.conformance.s2i.fixtures import ASSEMBLE, IN_IMAGE, LABELLED, RUN, SCRIPTS, SOURCE, TOP, Case, Recipe
+
+pytestmark = pytest.mark.integration
+RUNTIME_SCRIPT = f"#!/bin/sh\nset -e\nid -u > {TOP}/finished-by\ncp -R /tmp/src/. {TOP}/work/\n"
+RUNTIME = Recipe(scripts={"assemble-runtime": RUNTIME_SCRIPT, "run": RUN.replace("assembled", "finished")}, user="77")
+INSTALLING = f"""#!/bin/sh
+set -e
+cp -R /tmp/src/. {TOP}/src/
+for folder in venv/lib/python3.13/site-packages/flask web/node_modules/ms vendor/bundle/ruby .m2/repository/junit; do
+  mkdir -p {TOP}/$folder
+  echo "made by an installer" > {TOP}/$folder/file
+done
+"""
+
+
+def test_runtime_image_gets_the_artifacts_and_nothing_else(case: Case) -> None:
+    artifacts = (f"{TOP}/kept:bin", f"{TOP}/src")
+    given = {"runtime_image": case.shelf.image(RUNTIME), "runtime_artifacts": artifacts}
+    result = case.build(Recipe(), **given)
+    assert {f"{TOP}/work/bin/kept", f"{TOP}/work/src/Gemfile", f"{TOP}/finished-by"} <= case.paths(result)
+    assert f"{TOP}/assembled-by" not in case.paths(result)
+    assert case.start(result, user="77:0") == "running\n77\n"
+    assert case.config(result)["Labels"]["fixture.colour"] == "blue"
+    assert case.build(Recipe(), **given).image == result.image
+
+
+def test_runtime_image_says_itself_what_it_wants(case: Case) -> None:
+    label = {**LABELLED, "io.openshift.s2i.assemble-input-files": f"{TOP}/kept;{TOP}/colour:more"}
+    result = case.build(Recipe(), runtime_image=case.shelf.image(replace(RUNTIME, labels=label)))
+    assert {f"{TOP}/work/kept", f"{TOP}/work/more/colour"} <= case.paths(result)
+
+
+@pytest.mark.parametrize("mapping", ["relative/path", "/a:/absolute", "/a/*.jar", "/a:../up", ""])
+def test_unfit_artifacts_are_refused_before_anything_runs(case: Case, mapping: str) -> None:
+    with pytest.raises(BuildFailed) as failed:
+        case.build(Recipe(), runtime_image=case.shelf.image(RUNTIME), runtime_artifacts=(mapping,))
+    assert failed.value.reason == "InvalidArtifactsMapping"
+    assert case.kitchen.sandboxes.opened == 0
+
+
+def test_missing_artifact_has_its_own_reason(case: Case) -> None:
+    with pytest.raises(BuildFailed) as failed:
+        case.build(Recipe(), runtime_image=case.shelf.image(RUNTIME), runtime_artifacts=("/opt/none",))
+    assert failed.value.reason == "FetchRuntimeArtifactsFailed"
+
+
+def test_installers_folders_are_layers_that_a_source_change_leaves_alone(case: Case) -> None:
+    recipe = Recipe(scripts={**SCRIPTS, "assemble": INSTALLING})
+    first = case.build(recipe)
+    second = case.build(recipe, {**SOURCE, "lib/shop.rb": "puts 'closed'\n"})
+    assert [note.name for note in first.ledger] == ["site-packages", "node_modules", "gems", ".m2", "source"]
+    assert [note.pushed > 0 for note in second.ledger] == [False, False, False, False, True]
+    assert case.build(recipe).image == first.image
+
+
+def test_environment_of_source_and_owner_is_in_build_and_image(case: Case) -> None:
+    files = {**SOURCE, ".s2i/environment": "COLOUR=blue\nSIZE=3\n"}
+    result = case.build(Recipe(), files, environment={"COLOUR": "green"})
+    assert case.kitchen.run(result.image, "cat", f"{TOP}/colour") == "green\n"
+    assert {"COLOUR=green", "SIZE=3"} <= set(case.config(result)["Env"])
+
+
+def test_ignored_files_do_not_reach_assemble(case: Case) -> None:
+    for name in (".s2iignore", ".slugignore"):
+        result = case.build(Recipe(), {**SOURCE, "notes.txt": "x", name: "notes.txt\n"})
+        assert f"{TOP}/src/notes.txt" not in case.paths(result)
+
+
+def test_own_assemble_that_calls_the_builders_keeps_layers(case: Case) -> None:
+    recipe = Recipe(scripts={**SCRIPTS, "assemble": INSTALLING})
+    own = {**SOURCE, ".s2i/bin/assemble": f"#!/bin/sh\nset -e\n{IN_IMAGE}/assemble\necho own > {TOP}/own\n"}
+    case.build(recipe, own)
+    second = case.build(recipe, {**own, "more.rb": "x\n"})
+    assert [note.state for note in second.ledger] == ["reused", "reused", "reused", "reused", "new"]
+    assert f"{TOP}/own" in case.paths(second)
+
+
+def test_failing_assemble_has_upstreams_reason(case: Case) -> None:
+    with pytest.raises(BuildFailed) as failed:
+        case.build(Recipe(scripts={**SCRIPTS, "assemble": "#!/bin/sh\necho broken\nexit 4\n"}))
+    assert (failed.value.reason, failed.value.facts["exit_code"]) == ("AssembleFailed", 4)
+    assert case.kitchen.left() == []
+
+
+def test_missing_images_and_scripts_have_upstreams_reasons(case: Case) -> None:
+    def reason(**given: str) -> str:
+        with pytest.raises(BuildFailed) as failed:
+            case.kitchen.build(SOURCE, **{"builder": case.shelf.image(Recipe()), **given})
+        return failed.value.reason
+
+    assert reason(builder=f"{case.kitchen.host}/builders/none:1") == "PullBuilderImageFailed"
+    assert reason(runtime_image=f"{case.kitchen.host}/builders/none:1") == "PullRuntimeImageFailed"
+    assert reason(builder=case.shelf.image(Recipe(scripts={}, labels={}))) == "FetchScriptsFailed"
+    assert reason(scripts_url="ftp://example.com/scripts") == "FetchScriptsFailed"
+
+
+def test_image_from_elsewhere_with_an_entry_point_keeps_it(case: Case) -> None:
+    recipe = Recipe(entrypoint=("/usr/bin/env", "GREETING=hi"))
+    result = case.build(recipe, {**SOURCE, "Procfile": "web: echo $GREETING\n"})
+    assert result.processes == {"web": ("/usr/bin/env", "GREETING=hi", "/bin/sh", "-c", "exec echo $GREETING")}
+    assert case.config(result)["Entrypoint"] == ["/usr/bin/env", "GREETING=hi"]
+
+
+def test_usage_is_what_the_builder_prints(case: Case) -> None:
+    def base(recipe: Recipe) -> Base:
+        repository = case.shelf.image(recipe).split("/", 1)[1].removesuffix(":1")
+        digest = case.kitchen.registry.digest_of(repository, "1")
+        return Base(repository, digest, case.kitchen.registry.image(repository, digest))
+
+    assert usage(case.kitchen.tools(), base(Recipe()), "usage") == "This builder is a fixture."
+    with pytest.raises(NotFound):
+        usage(case.kitchen.tools(), base(Recipe(scripts={"assemble": ASSEMBLE})), "usage")
