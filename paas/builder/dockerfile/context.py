@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from paas.builder.dockerfile.dockerignore import Pattern
 from paas.builder.source import Open
 from paas.errors import InvalidInput
-from paas.oci import archive
+from paas.oci import archive, trees
 from paas.oci.archive import Entry, Limits, Reader, TarWriter
 from paas.oci.streams import Chunks, Readable
 
@@ -102,6 +102,25 @@ class Look:
     """Of what is copied at once."""
 
 
+class Below(dict[str, str]):
+    """All that lies below a folder, at the same places below another: nobody has to list it first."""
+
+    def __init__(self, folder: str, place: str = "") -> None:
+        super().__init__()
+        self._folder = f"{folder}/" if folder else ""
+        self._place = f"{place}/" if place else ""
+
+    def moved(self, place: str) -> Below:
+        """The same, elsewhere."""
+        return Below(self._folder.rstrip("/"), place)
+
+    def __contains__(self, path: object) -> bool:
+        return isinstance(path, str) and path.startswith(self._folder) and path != self._folder
+
+    def __getitem__(self, path: str) -> str:
+        return self._place + path.removeprefix(self._folder)
+
+
 @contextmanager
 def tar(entries: Iterable[tuple[Entry, Readable]], places: Mapping[str, str], look: Look) -> Iterator[Iterator[bytes]]:
     """The chosen entries as a tar, at their places; an engine reads at its own pace, so it waits in a file."""
@@ -114,7 +133,10 @@ def tar(entries: Iterable[tuple[Entry, Readable]], places: Mapping[str, str], lo
             copied += entry.size
             if copied > look.max_bytes:
                 raise InvalidInput(f"more than {look.max_bytes >> 20} MiB are copied at once", hint="Copy less.")
-            placed = _look(replace(entry, path=places[entry.path]), look)
+            if entry.kind == "hardlink" and entry.target not in places:
+                raise trees.refuse(entry.path, "is a hard link to a file that is not copied", "Copy their folder.")
+            target = places[entry.target] if entry.kind == "hardlink" else entry.target
+            placed = _look(replace(entry, path=places[entry.path], target=target), look)
             writer.add(placed, body if entry.kind == "file" else None)
         writer.close()
         file.seek(0)

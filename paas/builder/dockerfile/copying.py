@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from paas.builder.dockerfile import context as contexts
 from paas.builder.dockerfile import unpacking
 from paas.builder.dockerfile.build import Build
-from paas.builder.dockerfile.context import Look
+from paas.builder.dockerfile.context import Below, Look
 from paas.builder.dockerfile.dockerignore import Pattern
 from paas.builder.dockerfile.mounts import Mount, mounts
 from paas.builder.dockerfile.parse import invalid
@@ -70,8 +70,7 @@ def copy(build: Build, stage: Stage, sandbox: Sandbox, act: Act) -> None:
                 continue
             is_below = many or taken.is_folder or len(taken.places) > 1
             make_folder(sandbox, place if is_below else posixpath.dirname(place), look)
-            at = {path: _join(place, name if is_below else "") for path, name in taken.places.items()}
-            _put(sandbox, taken.entries(), at, look)
+            _put(sandbox, taken.entries(), _at(taken, place, is_below=is_below), look)
 
 
 def _unpacked(sandbox: Sandbox, taken: Taken, place: str, look: Look, act: Act) -> bool:
@@ -91,8 +90,7 @@ def fill(build: Build, stage: Stage, sandbox: Sandbox, act: Act, mount: Mount) -
         return
     with _taken(build, stage, act, mount.origin, mount.source or ".") as taken:
         make_folder(sandbox, mount.target if taken.is_folder else posixpath.dirname(mount.target), Look())
-        at = {path: _join(mount.target, name if taken.is_folder else "") for path, name in taken.places.items()}
-        _put(sandbox, taken.entries(), at, Look())
+        _put(sandbox, taken.entries(), _at(taken, mount.target, is_below=taken.is_folder), Look())
 
 
 def kind(sandbox: Sandbox, path: str) -> str | None:
@@ -126,8 +124,15 @@ def put_file(sandbox: Sandbox, path: str, body: bytes, look: Look) -> None:
     _put(sandbox, [(entry, Chunks([body]))], {entry.path: entry.path}, look)
 
 
+def _at(taken: Taken, place: str, *, is_below: bool) -> Mapping[str, str]:
+    """Where in the sandbox each entry goes."""
+    if isinstance(taken.places, Below):
+        return taken.places.moved(place.strip("/"))
+    return {path: _join(place, name if is_below else "") for path, name in taken.places.items()}
+
+
 def _put(sandbox: Sandbox, entries: Iterable[Item], at: Mapping[str, str], look: Look) -> None:
-    if at:
+    if at or isinstance(at, Below):
         with contexts.tar(entries, at, look) as tar:
             sandbox.put(tar, "/")
 
@@ -174,23 +179,21 @@ def _from_sandbox(sandbox: Sandbox, act: Act, source: str) -> Taken:
     path = posixpath.normpath(f"/{source}")
     names = path.strip("/").split("/")
     fixed = next((index for index, name in enumerate(names) if set("*?[") & set(name)), len(names))
-    top = "/" + "/".join(names[:fixed])
-    top = _followed(sandbox, top)
-    try:
-        seen = [entry for entry, _ in sandbox.read(top)]
-    except NotFound:
-        raise _missing(act, source) from None
-    places: dict[str, str] = {}
+    top = _followed(sandbox, "/" + "/".join(names[:fixed]))
     inside = top.strip("/")
+    found = kind(sandbox, top)
+    if found is None:
+        raise _missing(act, source)
     if fixed == len(names):
-        is_folder = seen[0].kind == "dir"
-        for entry in seen:
-            name = entry.path.removeprefix(inside).strip("/")
-            if name or not is_folder:
-                places[entry.path] = name or posixpath.basename(path)
-        return Taken(lambda: sandbox.read(top), places, is_folder)
-    pattern, is_folder = Pattern("/".join(names[fixed:])), False
-    for entry in seen:
+        places = Below(inside) if found == "dir" else {inside: posixpath.basename(path)}
+        return Taken(lambda: sandbox.read(top), places, is_folder=found == "dir")
+    return _matching(sandbox, act, source, top, Pattern("/".join(names[fixed:])))
+
+
+def _matching(sandbox: Sandbox, act: Act, source: str, top: str, pattern: Pattern) -> Taken:
+    places: dict[str, str] = {}
+    is_folder, inside = False, top.strip("/")
+    for entry, _ in sandbox.read(top):
         name = entry.path.removeprefix(inside).strip("/")
         covered = pattern.match(name) if name else 0
         parts = name.split("/")

@@ -74,7 +74,7 @@ def empty_base(registry: Registry, repository: str, architecture: str) -> Base:
     """What stands for `scratch`: an image of one empty folder, for engines cannot do with none."""
     with registry.upload(repository) as upload:
         writer = LayerWriter(upload.write)
-        writer.add(Entry("tmp", "dir", 0o1777))
+        writer.add(Entry(".paas-scratch", "dir", 0o755))  # a name that nobody copies over
         layer = writer.finish()
         if not registry.has_blob(repository, layer.digest):
             upload.commit(layer.digest)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bz2
 import lzma
-import posixpath
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -31,25 +30,11 @@ def unpack(sandbox: Sandbox, entry: Entry, body: Readable, place: str, look: Loo
     if chunks is None:
         return False
     try:
-        with contexts.tar(_entries(chunks), _Everything(place), replace(look, mode=None)) as tar:
+        with contexts.tar(_entries(chunks), contexts.Below("", place.strip("/")), replace(look, mode=None)) as tar:
             sandbox.put(tar, "/")
     except _ERRORS as error:
         raise invalid(act.instruction.line, f"the archive {entry.path} cannot be unpacked: {error}") from error
     return True
-
-
-class _Everything(dict[str, str]):
-    """Each path below one place."""
-
-    def __init__(self, place: str) -> None:
-        super().__init__()
-        self._place = place
-
-    def __contains__(self, path: object) -> bool:
-        return True
-
-    def __getitem__(self, path: str) -> str:
-        return posixpath.join(self._place, path).strip("/")
 
 
 def _entries(chunks: Iterable[bytes]) -> Iterator[tuple[Entry, Reader]]:

@@ -35,7 +35,7 @@ def entries(engine: Engine, container: str, found: changed.Changed, limits: arch
 
 def at(engine: Engine, container: str, path: str, limits: archive.Limits) -> Iterator[Item]:
     """What lies at an absolute path. Raises BuildFailed, Unavailable."""
-    return _read(engine, container, changed.Call(path.strip("/"), whole=True), limits)
+    return _read(engine, container, changed.Call(path.strip("/") or ".", whole=True), limits)
 
 
 def _wanted(

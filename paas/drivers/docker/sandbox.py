@@ -84,10 +84,11 @@ class DockerSandboxes:
             )
             with self._engine.door("open a sandbox") as api:
                 container = str(api.create_container_from_config(body, name)["Id"])
-                if self._settings.ca_bundle:
-                    api.put_archive(container, "/", small_archive(_with_folder(CA_BUNDLE, self._settings.ca_bundle)))
-                api.put_archive(container, "/", small_archive(_with_folder(_WAITER, waiter), 0o755))
                 if opening.starts:
+                    if self._settings.ca_bundle:
+                        bundle = _with_folder(CA_BUNDLE, self._settings.ca_bundle)
+                        api.put_archive(container, "/", small_archive(bundle))
+                    api.put_archive(container, "/", small_archive(_with_folder(_WAITER, waiter), 0o755))
                     api.start(container)
         except PaasError as error:
             remove(self._engine, container)
