@@ -27,7 +27,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], Known], ...] = tuple(
         (
             r"npm (?:ERR!|error) code (?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|\w*_CERT\w*)"
             r"|error sending request for url|client error \(Connect\)|NewConnectionError|Could not fetch URL"
-            r"|request to https?://\S+ failed, reason",
+            r"|request to https?://\S+ failed, reason|cannot be reached from here",
             (
                 _INDEX,
                 "the package index cannot be reached from the sandbox",

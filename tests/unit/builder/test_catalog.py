@@ -68,8 +68,9 @@ def test_broken_toml_names_its_line() -> None:
 
 def test_builders_of_this_repository_are_valid() -> None:
     found = catalog.load(Path(__file__).parents[3] / "builders")
-    assert {"python", "nodejs", "static"} <= found.keys()
-    assert all(builder.copy for builder in found.values())
+    assert {"python", "nodejs", "static", "ruby", "php", "go", "java", "perl", "rust"} <= found.keys()
+    assert {name for name, builder in found.items() if not builder.copy} == {"go", "java", "rust"}
+    assert all(builder.named(version.name) for builder in found.values() for version in builder.versions)
 
 
 def test_folder_and_name_must_agree(tmp_path: Path) -> None:
