@@ -17,6 +17,15 @@ EXAMPLES = {
     "ruby": "Ruby",
     "rust": "Rust",
 }
+APP = """from flask import Flask
+
+app = Flask(__name__)
+
+
+@app.get("/")
+def home():
+    return "hello"
+"""
 VERSIONS = {"flask-pandas": (".python-version", "3.11\n", "python:3.11"), "express": (".nvmrc", "18\n", "nodejs:18")}
 
 pytestmark = pytest.mark.timeout(1200)  # the first run makes images
