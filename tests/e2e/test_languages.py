@@ -58,10 +58,7 @@ def test_version_file_chooses_the_builder(ada: Person, example: str) -> None:
     (folder / file).write_text(content)
     if example == "flask-pandas":  # pandas of these pins is too new for 3.11
         (folder / "requirements.txt").write_text("flask==3.1.3\ngunicorn==27.0.1\n")
-        app = (
-            'from flask import Flask\n\napp = Flask(__name__)\n\n\n@app.get("/")\ndef home():\n    return "hello\\n"\n'
-        )
-        (folder / "app.py").write_text(app)
+        (folder / "app.py").write_text(APP)
     ada.commit(folder)
     said = push(ada, f"old-{example}", folder)
     assert f"({file}: {content.strip()})" in said
