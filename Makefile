@@ -44,7 +44,7 @@ unit:  ## Tests without services, and those about the code itself
 
 integration:  ## Tests of single parts on real services
 	@bin/setup test
-	$(PYTEST) -q tests/integration tests/contracts
+	$(PYTEST) -q tests/integration tests/contracts tests/conformance
 
 e2e:  ## Tests of a whole own platform, as a user types
 	@bin/setup test

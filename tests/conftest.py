@@ -32,7 +32,7 @@ from paas.settings import Settings
 
 IMAGE_OWNER = "paas-tests"
 """Builder images stay on the engine for the next run: making them takes two minutes."""
-MARKS = {"integration": "integration", "contracts": "integration", "e2e": "e2e"}
+MARKS = {"integration": "integration", "contracts": "integration", "conformance": "integration", "e2e": "e2e"}
 
 
 def pytest_configure() -> None:
