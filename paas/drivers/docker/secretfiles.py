@@ -6,6 +6,7 @@ a folder that only root may enter. A worker that is killed leaves them to the ne
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from paas.errors import InvalidInput, Unavailable
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory, not a temporary folder
 TARGET = "/run/secrets"
+_ATTEMPTS = 5
 
 
 class SecretFiles:
@@ -28,9 +30,7 @@ class SecretFiles:
         folder = self._folder / f"{build_id}-{number}"
         uid, _, gid = owner.partition(":")
         try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            folder.mkdir(mode=0o755)
-            folder.chmod(0o755)
+            self._make(folder)
             for name, value in secrets.items():
                 if "/" in name or name in ("", ".", ".."):
                     raise InvalidInput(f"{name!r} is not a secret's name", field="secrets")
@@ -46,8 +46,10 @@ class SecretFiles:
         return folder
 
     def remove(self, folder: Path) -> None:
-        """They are gone."""
+        """They are gone, and with the last of them the installation's folder."""
         shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self._folder.rmdir()
 
     def listed(self) -> dict[Path, str]:
         """All there are, each with its build."""
@@ -55,3 +57,16 @@ class SecretFiles:
             return {folder: folder.name.rpartition("-")[0] for folder in self._folder.iterdir()}
         except FileNotFoundError:
             return {}
+
+    def _make(self, folder: Path) -> None:
+        """Another worker may be removing the installation's folder, as long as it is empty."""
+        for attempt in range(_ATTEMPTS):
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            try:
+                folder.mkdir(mode=0o755)
+            except FileNotFoundError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                return folder.chmod(0o755)
+        return None
