@@ -201,6 +201,7 @@ def test_secrets_reach_the_command_and_nothing_else(cook: Kitchen) -> None:
             f"RUN {mount} {mount},target=/root/t {mount},env=TOKEN "
             "cat /run/secrets/token /root/t; echo $TOKEN; test $(cat /root/t) = $TOKEN\n"
             "RUN test ! -e /run/secrets/token && ls -a /root\n"
+            f"USER 1234\nRUN {mount},uid=1234 test -r /run/secrets/token\n"
             "CMD true\n"
         )
     }

@@ -50,7 +50,8 @@ def run(build: Build, stage: Stage, built: Built, segments: list[Segment]) -> Bu
 def _opened(build: Build, built: Built, segment: Segment, found: list[Mount]) -> Iterator[Sandbox]:
     secrets = {mount.source: b"" for mount in found if mount.kind == "secret" and _is_there(build, mount)}
     places = {mount.target: mount.source for mount in found if mount.source in secrets and mount.target}
-    opening = Opening(secrets=secrets, places=places, user=ROOT, as_root=True, starts=segment.runs)
+    owner = next((mount.owner for mount in found if mount.owner), ROOT)
+    opening = Opening(secrets=secrets, places=places, user=owner, as_root=True, starts=segment.runs)
     sandbox = build.open(built, opening)
     try:
         yield sandbox

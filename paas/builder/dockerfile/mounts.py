@@ -27,6 +27,8 @@ class Mount:
     is_required: bool = False
     variable: str = ""
     """The environment variable that a secret is given as."""
+    owner: str = ""
+    """`uid:gid` that may read a secret; empty: root."""
 
 
 def mounts(act: Act) -> list[Mount]:
@@ -56,7 +58,9 @@ def _mount(act: Act, text: str) -> Mount:
         name = options.get("id") or posixpath.basename(target)
         is_required = options.get("required", "false" if "required" not in options else "") in ("true", "1", "")
         place = "" if target in ("", f"/run/secrets/{name}") else posixpath.join(act.folder, target)
-        return Mount(kind, name, place, "", is_required, options.get("env", ""))
+        ids = options.get("uid", "0"), options.get("gid", "0")
+        owner = ":".join(ids) if all(one.isdecimal() for one in ids) else ""
+        return Mount(kind, name, place, "", is_required, options.get("env", ""), owner)
     if not target:
         raise invalid(line, f"RUN --mount=type={kind} needs a target")
     source = options.get("source") or options.get("src") or ""
