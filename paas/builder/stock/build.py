@@ -172,7 +172,7 @@ def _finish(stock: Stock, target: result.Target, made: result.Layered, labels: M
     job = stock.job
     run_script = target.scripts.path(scripts.RUN)
     found = processes.read(job.files, run_script)
-    written = {**result.labels(job, stock.builder), **labels}
+    written = result.labels(job, stock.builder, labels)
     image = result.push(job, target, made.layers, run_script, written)
     prefix = target.contract.entrypoint
     return Made(

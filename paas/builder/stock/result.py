@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -12,11 +13,12 @@ from paas.builder import bases, export, messages, sandboxed, split
 from paas.builder.bases import Base
 from paas.builder.job import Job
 from paas.builder.layering import Layers, Sent
+from paas.builder.secrets import SHORTEST
 from paas.builder.stock import rules
 from paas.builder.stock.contract import Contract
 from paas.builder.stock.scripts import Scripts
 from paas.core.builds import LayerNote
-from paas.errors import InvalidInput
+from paas.errors import BuildFailed, InvalidInput
 from paas.oci import images
 from paas.oci.archive import Entry, Reader
 from paas.oci.digests import Digest
@@ -62,18 +64,20 @@ def take(job: Job, sandbox: Sandbox, target: Target, opening: Opening) -> Layere
 
 
 def _scripts(sandbox: Sandbox, target: Target) -> Iterator[tuple[Entry, Reader]]:
-    """The scripts that the image does not have: they belong to it, as S2I leaves them there."""
-    folder = target.contract.scripts
+    """The scripts that the image does not have: they belong to it, as S2I leaves them there.
+
+    As they were before anything ran: what a build writes into them later is not looked at for secrets.
+    """
+    folder = target.contract.scripts.strip("/")
     if not target.scripts.given:
         return
-    above = folder.strip("/").split("/")
-    for count in range(1, len(above)):
-        with closing(sandbox.read("/" + "/".join(above[:count]))) as entries:
+    names = folder.split("/")
+    for count in range(1, len(names) + 1):
+        with closing(sandbox.read("/" + "/".join(names[:count]))) as entries:
             yield from itertools.islice(entries, 1)
-    wanted = {f"{folder}/{name}".strip("/") for name in target.scripts.given} | {folder.strip("/")}
-    for entry, body in sandbox.read(folder):
-        if entry.path in wanted:
-            yield entry, body
+    for name, content in sorted(target.scripts.given.items()):
+        entry = Entry(f"{folder}/{name}", "file", 0o755, len(content), uid=split.APP_USER)
+        yield entry, Reader(io.BytesIO(content), len(content))
 
 
 def _note(part: str, sent: Sent) -> LayerNote:
@@ -82,8 +86,9 @@ def _note(part: str, sent: Sent) -> LayerNote:
     return LayerNote(part, sent.layer.digest, sent.layer.size, state, why if sent.is_new else "same files", sent.pushed)
 
 
-def labels(job: Job, builder: Base) -> dict[str, str]:
-    """What the image says of its origin, with what a builder says of itself for people."""
+def labels(job: Job, builder: Base, made: Mapping[str, str]) -> dict[str, str]:
+    """What the image says of its origin, what assemble says of it (`made`), and the builder of itself for people."""
+    _check_secrets(job, made)
     said = {name: value for name, value in builder.image.labels.items() if name.startswith(_KUBERNETES)}
     own = export.labels(job) | {"io.openshift.s2i.build.image": f"{builder.repository}@{builder.digest}"}
     runs_on = job.bases.run if job.bases.run is not job.bases.build else builder
@@ -91,7 +96,18 @@ def labels(job: Job, builder: Base) -> dict[str, str]:
     own |= {"org.opencontainers.image.base.digest": runs_on.digest}
     if job.spec.settings.context_dir:
         own[_CONTEXT] = job.spec.settings.context_dir
-    return {**said, **job.bases.run.image.labels, **own}
+    return {**said, **job.bases.run.image.labels, **made, **own}
+
+
+def _check_secrets(job: Job, made: Mapping[str, str]) -> None:
+    for secret, value in job.spec.secrets.items():
+        if len(value.strip()) >= SHORTEST and any(value.strip() in f"{name} {text}" for name, text in made.items()):
+            raise BuildFailed(
+                f"a label of the image would hold the build secret {secret}",
+                reason="SecretInImage",
+                stage="export",
+                hint="Leave it out of image_metadata.json.",
+            )
 
 
 def push(job: Job, target: Target, layers: Sequence[Layer], run_script: str, written: Mapping[str, str]) -> Digest:

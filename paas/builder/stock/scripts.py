@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from paas.builder import sandboxed, sourcetar
 from paas.builder.job import Job, open_source
 from paas.builder.scripts import OWN_SCRIPTS
+from paas.builder.source import MAX_TEXT
 from paas.builder.stock.contract import Contract
 from paas.errors import BuildFailed, NotFound
 from paas.ports import Sandbox
@@ -40,8 +41,8 @@ class Scripts:
     """Paths inside the sandbox by script."""
 
     paths: Mapping[str, str]
-    given: frozenset[str] = frozenset()
-    """Those that were put into the sandbox: its image does not have them."""
+    given: Mapping[str, bytes] = field(default_factory=dict)
+    """Those that were put into the sandbox, as they were then: its image does not have them."""
 
     def path(self, name: str) -> str:
         """Raises BuildFailed where nobody brings the script."""
@@ -92,7 +93,7 @@ class _Search:
         paths, given = self._from(url)
         own = self._own(OWN_SCRIPTS)
         last, fetched = self._from(label)
-        return Scripts({**paths, **own, **last}, frozenset({*given, *own, *fetched}))
+        return Scripts({**paths, **own, **last}, self._contents({*given, *own, *fetched}))
 
     def _from(self, url: str) -> tuple[dict[str, str], set[str]]:
         """What lies at an address, and which of it was put into the sandbox."""
@@ -155,10 +156,32 @@ class _Search:
             hint="Put the scripts into .s2i/bin of the source, or name a builder that has one of the three.",
         )
 
+    def _contents(self, names: set[str]) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        if not names:
+            return found
+        with closing(self.sandbox.read(self.contract.scripts)) as entries:
+            for entry, body in entries:
+                above, _, name = entry.path.rpartition("/")
+                if above == self.contract.scripts.strip("/") and name in names and entry.kind == "file":
+                    if entry.size > MAX_TEXT:
+                        raise _too_large(name)
+                    found[name] = body.read()
+        return found
+
     def _found(self, names: Iterable[str]) -> dict[str, str]:
         paths = {name: f"{self.contract.scripts}/{name}" for name in names}
         self.missing = [name for name in self.missing if name not in paths]
         return paths
+
+
+def _too_large(name: str) -> BuildFailed:
+    return BuildFailed(
+        f"the script {name} has more than {MAX_TEXT} bytes",
+        reason="InstallScriptsFailed",
+        stage=STAGE,
+        hint="Is it a program? Put that into the builder and call it.",
+    )
 
 
 def folder_of(url: str) -> str:

@@ -112,6 +112,28 @@ def test_image_from_elsewhere_with_an_entry_point_keeps_it(case: Case) -> None:
     assert case.config(result)["Entrypoint"] == ["/usr/bin/env", "GREETING=hi"]
 
 
+@pytest.mark.parametrize(
+    "writes",
+    [
+        "cp /run/secrets/token /opt/fixture/work/copy",
+        """echo '{"labels": [{"a": "'$(cat /run/secrets/token)'"}]}' > /tmp/.s2i/image_metadata.json""",
+    ],
+)
+def test_secret_that_assemble_would_leave_in_the_image_fails_the_build(case: Case, writes: str) -> None:
+    recipe = Recipe(scripts={**SCRIPTS, "assemble": f"{ASSEMBLE}{writes}\n"})
+    with pytest.raises(BuildFailed) as failed:
+        case.build(recipe, secrets={"token": "s3cret-value-of-the-fixture"})
+    assert failed.value.reason == "SecretInImage"
+    assert "s3cret" not in "".join(case.kitchen.lines)
+
+
+def test_secret_written_into_a_script_does_not_stay(case: Case) -> None:
+    own = f"{ASSEMBLE}cat /run/secrets/token >> /tmp/scripts/run\n"
+    files = {**SOURCE, ".s2i/bin/assemble": own, ".s2i/bin/run": RUN}
+    result = case.build(Recipe(), files, secrets={"token": "s3cret-value-of-the-fixture"})
+    assert case.kitchen.run(result.image, "cat", "/tmp/scripts/run") == RUN
+
+
 def test_usage_is_what_the_builder_prints(case: Case) -> None:
     def base(recipe: Recipe) -> Base:
         repository = case.shelf.image(recipe).split("/", 1)[1].removesuffix(":1")
