@@ -396,3 +396,17 @@ def test_static_site_needs_no_sandbox_at_all(bench: Bench) -> None:
     assert bench.sandboxes.opened == []
     assert names(result) == [("source", "new")]
     assert result.processes == {"web": ("/usr/libexec/s2i/run",)}
+
+
+def test_builder_as_a_stock_image_keeps_what_its_installer_made(bench: Bench, registry: Registry) -> None:
+    digest = registry.digest_of("builders/python", "3.13")
+    tools = replace(bench.tools(), import_image=lambda reference: ("builders/python", digest))
+    bench.tools = lambda: tools  # type: ignore[method-assign]
+    builder = f"{bench.host}/builders/python:3.13"
+    source = FLASK | {"requirements.txt": "itsdangerous==2.2.0\n"}
+    first = bench.build(source, builder=builder)
+    second = bench.build(source | {"app.py": "import itsdangerous\n"}, builder=builder)
+    assert names(first) == [("site-packages", "new"), ("source", "new")]
+    assert names(second) == [("site-packages", "reused"), ("source", "new")]
+    assert bench.run(second.image, "python", "-c", "import app; print(app.itsdangerous.__name__)") == "itsdangerous\n"
+    assert bench.build(source, builder=builder).image == first.image
