@@ -68,7 +68,7 @@ def build(fetched: Fetched, stages: Stages, own: tuple[Builder, Base] | None = N
         else:
             with stages.measure("split"):
                 target = result.Target(job.bases.run, stock.contract, found)
-                made = result.take(job, sandbox, target, opening)
+                made = result.take(job, sandbox, target, opening, drops_source=stock.builder is not job.bases.build)
     with stages.measure("export"):
         return _finish(stock, target, made, labels)
 

@@ -48,14 +48,18 @@ class Layered:
     notes: tuple[LayerNote, ...]
 
 
-def take(job: Job, sandbox: Sandbox, target: Target, opening: Opening) -> Layered:
-    """Cut what the scripts changed. Raises BuildFailed, Unavailable."""
+def take(job: Job, sandbox: Sandbox, target: Target, opening: Opening, *, drops_source: bool = False) -> Layered:
+    """Cut what the scripts changed. `drops_source`: ONBUILD may have copied it. Raises BuildFailed, Unavailable."""
     contract = target.contract
     changed = sandboxed.changes(job, sandbox, contract.destination, STAGE, tuple(opening.places))
     entries = itertools.chain(changed.entries, _scripts(sandbox, target))
+    deleted = changed.deleted
+    if drops_source:
+        entries = itertools.chain(entries, _folders(sandbox, contract.source))
+        deleted = (*deleted, contract.source.strip("/"))
     try:
         with Layers(job.tools.registry, job.repository, job.source_time) as layers:
-            split.cut(Changes(entries, changed.deleted), rules.part_of, layers.open)
+            split.cut(Changes(entries, deleted), rules.part_of, layers.open)
             sent = layers.finish()
     except InvalidInput as error:
         raise messages.unfit_tree(STAGE, error) from error
@@ -71,13 +75,18 @@ def _scripts(sandbox: Sandbox, target: Target) -> Iterator[tuple[Entry, Reader]]
     folder = target.contract.scripts.strip("/")
     if not target.scripts.given:
         return
-    names = folder.split("/")
-    for count in range(1, len(names) + 1):
-        with closing(sandbox.read("/" + "/".join(names[:count]))) as entries:
-            yield from itertools.islice(entries, 1)
+    yield from _folders(sandbox, f"{folder}/")
     for name, content in sorted(target.scripts.given.items()):
         entry = Entry(f"{folder}/{name}", "file", 0o755, len(content), uid=split.APP_USER)
         yield entry, Reader(io.BytesIO(content), len(content))
+
+
+def _folders(sandbox: Sandbox, path: str) -> Iterator[tuple[Entry, Reader]]:
+    """The folders above a path, as they are: a layer that names one sets its mode."""
+    names = path.strip("/").split("/") if path.endswith("/") else path.strip("/").split("/")[:-1]
+    for count in range(1, len(names) + 1):
+        with closing(sandbox.read("/" + "/".join(names[:count]))) as entries:
+            yield from itertools.islice(entries, 1)
 
 
 def _note(part: str, sent: Sent) -> LayerNote:

@@ -86,10 +86,12 @@ def test_clean_build_callback_invoked(case: Case) -> None:
 
 
 def test_clean_build_on_build(case: Case) -> None:
-    recipe = Recipe(on_build=(f"RUN touch {TOP}/on-build", f"COPY Gemfile {TOP}/copied/"))
+    copies = (f"COPY Gemfile {TOP}/copied/", "COPY . /tmp/src/")
+    recipe = Recipe(on_build=(f"RUN touch {TOP}/on-build", *copies))
     result = case.build(recipe)
     case.is_as_built(result)
     assert {f"{TOP}/on-build", f"{TOP}/copied/Gemfile"} <= case.paths(result)
+    assert case.kitchen.run(result.image, "stat", "-c", "%a", "/tmp") == "1777\n"
     assert case.build(recipe).image == result.image
     assert case.build(recipe, no_cache=True).image == result.image
 
