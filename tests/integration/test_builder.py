@@ -20,7 +20,7 @@ import pytest
 
 from paas.builder import catalog
 from paas.builder.pipeline import Tools, build
-from paas.core.builds import BuildResult, BuildSpec, Limits
+from paas.core.builds import BuildResult, BuildSettings, BuildSpec, Limits
 from paas.core.names import AppId, BuildId, ProjectId
 from paas.core.recipes import Recipe
 from paas.errors import BuildFailed, LostLease, NotFound, Unavailable
@@ -410,3 +410,17 @@ def test_builder_as_a_stock_image_keeps_what_its_installer_made(bench: Bench, re
     assert names(second) == [("site-packages", "reused"), ("source", "new")]
     assert bench.run(second.image, "python", "-c", "import app; print(app.itsdangerous.__name__)") == "itsdangerous\n"
     assert bench.build(source, builder=builder).image == first.image
+
+
+def test_no_cache_runs_the_installer_again_and_makes_the_same_image(bench: Bench) -> None:
+    source = FLASK | {"requirements.txt": "itsdangerous==2.2.0\n"}
+    first = bench.build(source)
+    again = bench.build(source, no_cache=True)
+    assert len(bench.sandboxes.opened) == 1
+    assert again.image == first.image
+
+
+def test_owners_environment_is_in_build_and_image(bench: Bench) -> None:
+    source = FLASK | {".s2i/environment": "COLOUR=blue\nSIZE=3\n", "requirements.txt": "itsdangerous==2.2.0\n"}
+    result = bench.build(source, settings=BuildSettings(environment={"COLOUR": "green"}))
+    assert bench.run(result.image, "sh", "-c", "echo $COLOUR $SIZE") == "green 3\n"
