@@ -117,6 +117,13 @@ def hold(platform: Platform, model: type[Held], row_id: str, fence: int) -> Iter
         thread.join(timeout=30)
 
 
+def _told(error: Exception) -> str:
+    """Our own errors are made to be read, with what to do; of others only the name is told."""
+    if not isinstance(error, PaasError):
+        return type(error).__name__
+    return f"{error.message}. {error.hint}" if error.hint else error.message
+
+
 def work(
     platform: Platform,
     model: type[Held],
@@ -137,7 +144,7 @@ def work(
                 raise
             except Exception as error:
                 log.exception("work on %s failed unexpectedly", row_id)
-                crash(lease, f"the platform failed: {type(error).__name__}")
+                crash(lease, f"the platform failed: {_told(error)}")
         except LostLease:
             return False  # somebody else has it: change nothing
         except Unavailable as error:
