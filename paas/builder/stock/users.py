@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from paas.builder.dockerfile.parse import parse_line
 from paas.builder.stock.contract import Contract
 from paas.errors import BuildFailed
 
@@ -37,13 +38,16 @@ def of_runtime(contract: Contract) -> str:
 
 
 def check_on_build(instructions: Iterable[str], user: str) -> None:
-    """Would ONBUILD instructions run as another than a numeric user? Raises BuildFailed."""
-    for instruction in instructions:
-        name, _, rest = instruction.strip().partition(" ")
-        if name.upper() == "USER":
-            user = rest.strip()
-        if name.upper() in ("USER", "RUN") and not is_allowed(user):
-            raise refused("OnBuildForbidden", user, f"the builder's instruction ONBUILD {instruction.strip()[:100]}")
+    """Would ONBUILD instructions run as another than a numeric user? Raises BuildFailed.
+
+    Read by the parser that runs them later: a reading of its own could miss what that one understands.
+    """
+    for text in instructions:
+        instruction = parse_line(text, 1)
+        if instruction.name == "USER":
+            user = instruction.text
+        if instruction.name in ("USER", "RUN") and not is_allowed(user):
+            raise refused("OnBuildForbidden", user, f"the builder's instruction ONBUILD {instruction.shown[:100]}")
     if not is_allowed(user):
         raise refused("OnBuildForbidden", user, "what follows the builder's ONBUILD instructions")
 

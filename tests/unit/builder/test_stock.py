@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paas.builder.dockerfile.parse import parse_line
 from paas.builder.stock import contract, injections, metadata, rules, runtime, scripts, users
 from paas.builder.stock.contract import Contract
 from paas.builder.stock.runtime import Artifact
@@ -60,6 +61,11 @@ def test_numbers_run_assemble_and_the_label_counts_more() -> None:
         (("USER 1001", "RUN true"), "", True),
         (("USER 0", "RUN true", "USER 1001"), "1001", False),
         (("COPY . /x",), "app", False),
+        (("USER\t0", "RUN\tid"), "1001", False),
+        (("  user \t 0", "COPY . /x"), "1001", False),
+        (("USER\t1001", "RUN\tid"), "", True),
+        (("USER ${NAME}", "RUN id"), "1001", False),
+        (('USER "0"', "RUN id"), "1001", False),
     ],
 )
 def test_on_build_never_runs_as_root(instructions: tuple[str, ...], user: str, is_allowed: bool) -> None:
@@ -69,6 +75,17 @@ def test_on_build_never_runs_as_root(instructions: tuple[str, ...], user: str, i
     with pytest.raises(BuildFailed) as failed:
         users.check_on_build(instructions, user)
     assert failed.value.reason == "OnBuildForbidden"
+
+
+@given(st.lists(st.tuples(st.sampled_from(["USER", "user", "RUN", "Copy"]), st.text(" \t", min_size=1, max_size=3))))
+def test_what_passes_runs_no_instruction_as_root(parts: list[tuple[str, str]]) -> None:
+    texts = [f"{gap}{name}{gap}{'0' if name.lower() == 'user' else '. /x'}" for name, gap in parts]
+    names = [parse_line(text, 1).name for text in texts]
+    if "USER" not in names:
+        users.check_on_build(texts, "1001")
+        return
+    with pytest.raises(BuildFailed):
+        users.check_on_build(texts, "1001")
 
 
 @pytest.mark.parametrize("url", ["", "image:///a/b", "file://a", "file:///a/b/", "http://h:1/x", "https://h/y"])
