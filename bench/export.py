@@ -23,10 +23,10 @@ import docker
 from bench import rivals
 from bench.subject import EXAMPLE, spread
 from paas import bootstrap, settings
-from paas.builder import catalog
+from paas.builder import catalog, split
+from paas.builder.layering import Layers
 from paas.core.builds import Limits
 from paas.drivers.docker import render
-from paas.oci.layers import LayerWriter
 from paas.oci.registry import Registry
 from paas.ports import Sandbox
 
@@ -106,11 +106,9 @@ def run(opened: Sandbox, script: str) -> None:
 def export(opened: Sandbox, url: str, repository: str) -> float:
     """Seconds."""
     began = time.monotonic()
-    with Registry(url) as registry, registry.upload(repository) as upload:
-        writer = LayerWriter(upload.write)
-        for entry, body in opened.changes(("/tmp",)).entries:
-            writer.add(entry, body)
-        upload.commit(writer.finish().digest)
+    with Registry(url) as registry, Layers(registry, repository) as layers:
+        split.cut(opened.changes(("/tmp",)), lambda path: "dependencies", layers.open)
+        layers.finish()
     return time.monotonic() - began
 
 
