@@ -26,8 +26,9 @@ def test_allowed_uids_numeric_user(case: Case) -> None:
 
 
 def test_allowed_uids_on_build_root_user(case: Case) -> None:
-    recipe = Recipe(on_build=("USER 0", f"RUN touch {TOP}/on-build"))
-    assert refused(case, recipe) == "OnBuildForbidden"
+    for gap in (" ", "\t"):
+        recipe = Recipe(on_build=(f"USER{gap}0", f"RUN{gap}touch {TOP}/on-build"))
+        assert refused(case, recipe) == "OnBuildForbidden"
 
 
 def test_allowed_uids_on_build_numeric_user(case: Case) -> None:
