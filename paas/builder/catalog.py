@@ -22,7 +22,7 @@ _MAX_BYTES = 64 * 1024
 _KEYS: dict[str, frozenset[str]] = {
     "": frozenset({"name", "display-name", "version", "versions", "detect", "dependencies", "layers", "source"}),
     "detect": frozenset({"any", "unless", "version-files"}),
-    "dependencies": frozenset({"files", "lock"}),
+    "dependencies": frozenset({"files", "lock", "packages"}),
     "layers": frozenset({"dependencies"}),
     "source": frozenset({"copy", "assemble-if", "assemble-if-key"}),
 }
@@ -68,6 +68,8 @@ class Builder:
     """What names the wanted version, the first that is there: (file, key in it; empty: the file is the version)."""
     versions: tuple[Version, ...] = ()
     """All there are; empty: only the default."""
+    packages: str = ""
+    """`python`: its `assemble-dependencies` tells what it installs, and large packages have layers of their own."""
 
     @property
     def repository(self) -> str:
@@ -130,6 +132,7 @@ def parse(content: bytes, file: str) -> Builder:
         detect_unless=reader.texts("detect.unless"),
         dependency_files=reader.texts("dependencies.files"),
         lock_files=reader.texts("dependencies.lock"),
+        packages=reader.packages(),
         dependency_paths=tuple(
             reader.absolute(path, "layers.dependencies") for path in reader.texts("layers.dependencies")
         ),
@@ -170,6 +173,12 @@ class _Reader:
         if required and not value:
             raise _invalid(self.file, key, "must name at least one file")
         return tuple(value)
+
+    def packages(self) -> str:
+        found = self.text("dependencies.packages", required=False)
+        if found not in ("", "python"):
+            raise _invalid(self.file, "dependencies.packages", f"is {found[:40]!r}; known is python")
+        return found
 
     def absolute(self, path: str, key: str) -> str:
         if path and (not path.startswith("/") or ".." in path.split("/") or not path.strip("/")):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from paas.builder import inputs
@@ -100,6 +100,11 @@ def key(made_of: Inputs) -> str:
         "environment": sorted(made_of.environment.items()),
     }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def scope(made_of: Inputs) -> str:
+    """The name of all but the files: layers of one package may be used again where it is the same."""
+    return key(replace(made_of, files={}))
 
 
 def is_fresh(created: datetime, now: datetime, max_age: int) -> bool:

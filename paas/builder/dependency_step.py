@@ -10,19 +10,19 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from paas.builder import dependencies, kept, messages, sandboxed, scripts, sourcetar, split
+from paas.builder import dependencies, kept, messages, reasons, reuse, sandboxed, scripts, sourcetar, split
 from paas.builder.dependencies import Declared, Inputs, Widened
 from paas.builder.job import Job
 from paas.builder.kept import Kept
-from paas.builder.layering import Layers
+from paas.builder.layering import Layers, Sent
+from paas.builder.reuse import SCRIPT, STAGE, Offer, Told
 from paas.builder.scripts import OWN_SCRIPTS
+from paas.builder.split import Part
 from paas.core.builds import LayerNote
 from paas.oci.archive import Entry, Reader
 from paas.oci.layers import Layer
 from paas.ports import Changes
 
-STAGE = "dependencies"
-SCRIPT = "assemble-dependencies"
 MARKER = ".dependencies-installed"
 """The script leaves it when it could do its work without the source."""
 _DIST_INFO = re.compile(r"(?:.*/)?site-packages/([^/]+?)-([^/-]+)\.dist-info/METADATA")
@@ -41,6 +41,45 @@ class Installed:
     facts: Mapping[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """One run of the script: what it told, and the layers that stand in or were sent."""
+
+    told: Told
+    offered: Offer
+    sent: Mapping[Part, Sent]
+    has_marker: bool
+    packages: tuple[str, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        """Did it come out as it would have from nothing: do all offered layers belong to it, and are they whole?"""
+        if self.offered.projects and not self.told.lines:
+            return False
+        return all(part in self.told.cut.order and part not in self.sent for part in self.offered.layers)
+
+    @property
+    def parts(self) -> dict[Part, Layer]:
+        """From below."""
+        made = {**self.offered.layers, **{part: sent.layer for part, sent in self.sent.items()}}
+        return {part: made[part] for part in self.told.cut.order if part in made}
+
+    @property
+    def is_new(self) -> bool:
+        return any(sent.is_new for sent in self.sent.values())
+
+    def notes(self, reason: str) -> tuple[LayerNote, ...]:
+        """The ledger's, from below."""
+        return tuple(self._note(part, layer, reason) for part, layer in self.parts.items())
+
+    def _note(self, part: Part, layer: Layer, reason: str) -> LayerNote:
+        sent = self.sent.get(part)
+        if sent is None:
+            return LayerNote(part, layer.digest, layer.size, "reused", reasons.same_package())
+        state = "new" if sent.is_new else "reused"
+        return LayerNote(part, layer.digest, layer.size, state, reason, sent.pushed)
+
+
 def install(job: Job) -> Installed:
     """The dependencies, as far as they can be had without the source. Raises BuildFailed, Unavailable."""
     plan = _plan(job)
@@ -51,7 +90,7 @@ def install(job: Job) -> Installed:
     key = dependencies.key(_inputs(job, plan))
     earlier = None if job.spec.no_cache else kept.find(job, key)
     if earlier and _may_stand_in(job, plan, earlier):
-        return _installed(job, plan, earlier, "reused", messages.same(plan.main), 0)
+        return _installed(job, plan, key, earlier, _reused(earlier, messages.same(plan.main)))
     made = _run(job, plan, key, is_refresh=earlier is not None)
     return made or _left_to_assemble(job, messages.needs_source(plan.main))
 
@@ -87,32 +126,56 @@ def _may_stand_in(job: Job, plan: Declared, earlier: Kept) -> bool:
 
 def _run(job: Job, plan: Declared, key: str, *, is_refresh: bool) -> Installed | None:
     """Install in a sandbox that is given the dependency files only; nothing if the script asks for the source."""
+    job.say(messages.installing(list(plan.files)))
+    last = _last(job)
+    made = _attempt(job, plan, last)
+    if last and made.has_marker and not made.is_sound:
+        made = _attempt(job, plan, None)
+    if not made.has_marker:
+        return None
+    kept_now = kept.keep(job, key, made.parts, made.packages, made.told.lines)
+    reason = messages.chosen_anew(is_new=made.is_new) if is_refresh else messages.first_time(plan.main)
+    return _installed(job, plan, key, kept_now, made.notes(reason))
+
+
+def _last(job: Job) -> Kept | None:
+    """What the app's last good build installed, where it can be of use."""
+    previous = job.spec.previous
+    key = str(previous.facts.get("dependency_key", "")) if previous else ""
+    if not key or job.spec.no_cache or not job.builder.packages:
+        return None
+    return kept.find(job, key)
+
+
+def _attempt(job: Job, plan: Declared, last: Kept | None) -> Attempt:
     image = job.bases.build
     found = scripts.read(job.builder, image.image)
-    job.say(messages.installing(list(plan.files)))
+    scope = dependencies.scope(_inputs(job, plan))
     with sandboxed.opened(job, image.repository, image.digest) as sandbox:
         sandbox.put([sourcetar.of_files(plan.files)], found.destination)
+        offered = reuse.offer(job, sandbox, found, scope, last)
         sandboxed.run(job, sandbox, found.path(SCRIPT), found.user, STAGE)
+        told = reuse.told(sandbox, found, scope) if job.builder.packages else Told()
         changed = sandboxed.changes(job, sandbox, found.destination, STAGE)
+        seen = Seen()
         with Layers(job.tools.registry, job.dependency_repository) as layers:
-            seen = Seen()
-            split.split(Changes(seen.pass_on(changed.entries), changed.deleted), lambda path: True, layers.open)
-            if not seen.has_marker:
-                return None
-            sent = layers.finish()["dependencies"]
-    made = kept.keep(job, key, sent.layer, sorted(seen.packages))
-    reason = messages.chosen_anew(is_new=sent.is_new) if is_refresh else messages.first_time(plan.main)
-    return _installed(job, plan, made, "new" if sent.is_new else "reused", reason, sent.pushed)
+            split.cut(Changes(seen.pass_on(changed.entries), changed.deleted), told.cut.part_of, layers.open)
+            sent = layers.finish() if seen.has_marker else {}
+    return Attempt(told, offered, sent, seen.has_marker, tuple(sorted(seen.packages)))
 
 
-def _installed(job: Job, plan: Declared, made: Kept, state: str, reason: str, pushed: int) -> Installed:
-    notes = tuple(LayerNote(STAGE, layer.digest, layer.size, state, reason, pushed) for layer in made.layers)
+def _installed(job: Job, plan: Declared, key: str, made: Kept, notes: tuple[LayerNote, ...]) -> Installed:
     facts = {
         "dependencies_resolved": made.created.isoformat(),
+        "dependency_key": key,
         "packages": list(made.packages),
         "inputs": {path: hashlib.sha256(content).hexdigest() for path, content in plan.files.items()},
     }
     return Installed(job.dependency_repository, made.image, made.layers, notes, facts=facts)
+
+
+def _reused(made: Kept, reason: str) -> tuple[LayerNote, ...]:
+    return tuple(LayerNote(part, layer.digest, layer.size, "reused", reason) for part, layer in made.parts.items())
 
 
 class Seen:

@@ -7,12 +7,13 @@ Each such image is the build image with the layer on top, so that `assemble` can
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from paas.builder import bases
 from paas.builder.job import Job
+from paas.builder.split import Part
 from paas.errors import Forbidden, PaasError, Unavailable
 from paas.oci import images
 from paas.oci.digests import Digest
@@ -20,6 +21,7 @@ from paas.oci.images import Image
 from paas.oci.layers import Layer
 
 CREATED, PACKAGES = "paas.dependencies.created", "paas.dependencies.packages"
+PARTS, LINES = "paas.dependencies.parts", "paas.dependencies.lines"
 _MAX_PACKAGES = 2000
 
 
@@ -28,9 +30,17 @@ class Kept:
     """Installed dependencies: the image to assemble on, and the layers that it has more than the builder."""
 
     image: Digest
-    layers: tuple[Layer, ...]
+    parts: Mapping[Part, Layer]
+    """The layers by name, from below."""
     created: datetime
     packages: tuple[str, ...]
+    lines: Mapping[str, str] = field(default_factory=dict)
+    """By project: what a later build must want to get the same again; empty: it gets nothing of this."""
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """From below."""
+        return tuple(self.parts.values())
 
 
 def find(job: Job, key: str) -> Kept | None:
@@ -50,19 +60,34 @@ def find(job: Job, key: str) -> Kept | None:
         return None
     if not all(registry.mount(job.repository, layer.digest, repository) for layer in layers):
         return None
-    return Kept(digest, layers, created, tuple(json.loads(image.labels.get(PACKAGES, "[]"))))
+    names = _said(image, PARTS)
+    if len(names) != len(layers):
+        return None
+    return Kept(digest, dict(zip(names, layers, strict=True)), created, tuple(_said(image, PACKAGES)), _lines(image))
 
 
-def keep(job: Job, key: str, layer: Layer, packages: Sequence[str]) -> Kept:
-    """Keep a layer that is in the project's repository, and make it the app's too."""
+def keep(job: Job, key: str, parts: Mapping[Part, Layer], packages: Sequence[str], lines: Mapping[str, str]) -> Kept:
+    """Keep layers that are in the project's repository, and make them the app's too."""
     registry, repository, now = job.tools.registry, job.dependency_repository, job.tools.now.astimezone(UTC)
-    labels = {CREATED: now.isoformat(timespec="seconds"), PACKAGES: json.dumps(list(packages)[:_MAX_PACKAGES])}
-    image = images.extend(job.bases.build.image, [layer], labels=labels, created_by="paas: dependencies")
+    layers = tuple(parts.values())
+    said = {PACKAGES: list(packages)[:_MAX_PACKAGES], PARTS: list(parts), LINES: dict(lines)}
+    labels = {CREATED: now.isoformat(timespec="seconds"), **{name: json.dumps(value) for name, value in said.items()}}
+    image = images.extend(job.bases.build.image, layers, labels=labels, created_by="paas: dependencies")
     bases.mount(registry, repository, job.bases.build)
     job.tools.check()
     digest = registry.push_image(repository, image, tag=key)
-    bases.mount_layers(registry, job.repository, [layer], repository)
-    return Kept(digest, (layer,), now, tuple(packages))
+    bases.mount_layers(registry, job.repository, layers, repository)
+    return Kept(digest, parts, now, tuple(packages), lines)
+
+
+def _said(image: Image, label: str) -> list[str]:
+    found: list[str] = json.loads(image.labels.get(label, "[]"))
+    return found
+
+
+def _lines(image: Image) -> dict[str, str]:
+    found: dict[str, str] = json.loads(image.labels.get(LINES, "{}"))
+    return found
 
 
 def _created(image: Image) -> datetime | None:

@@ -17,6 +17,10 @@ def other_builder(old: str, new: str) -> str:
     return f"{new} instead of {old}"
 
 
+def same_package() -> str:
+    return "same version"
+
+
 def builder_updated(builder: str) -> str:
     return f"{builder} was updated"
 

@@ -20,7 +20,7 @@ import pytest
 
 from paas.builder import catalog
 from paas.builder.pipeline import Tools, build
-from paas.core.builds import BuildResult, BuildSettings, BuildSpec, Limits
+from paas.core.builds import BuildResult, BuildSettings, BuildSpec, Limits, Previous
 from paas.core.names import AppId, BuildId, ProjectId
 from paas.core.recipes import Recipe
 from paas.errors import BuildFailed, LostLease, NotFound, Unavailable
@@ -212,6 +212,19 @@ class Bench:
             return ended.stdout
         finally:
             subprocess.run(["docker", "rmi", reference], check=True, capture_output=True, timeout=120)
+
+
+def previous(result: BuildResult) -> Previous:
+    """The build as the next one knows it."""
+    return Previous(
+        number=1,
+        image=result.image,
+        source_digest="sha256:" + "0" * 64,
+        strategy=result.strategy,
+        builder=result.builder,
+        ledger=result.ledger,
+        facts=result.facts,
+    )
 
 
 @pytest.fixture

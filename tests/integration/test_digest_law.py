@@ -25,7 +25,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from paas.core.builds import BuildSettings
+from paas.builder import reasons
+from paas.builder.packages import LARGE
+from paas.core.builds import BuildSettings, Previous
 from paas.oci.registry import Registry
 from paas.ports import Sandboxes
 from tests.conftest import bridge_address
@@ -33,6 +35,7 @@ from tests.integration.test_builder import (  # noqa: F401 - fixtures
     Bench,
     CountedSandboxes,
     engine,
+    previous,
     registry,
     registry_host,
     sandboxes,
@@ -78,15 +81,17 @@ def own_package(name: str, text: str, folder: str = "") -> dict[str, str]:
 
 
 def wheel(name: str, version: str, requires: str = "") -> bytes:
+    """Alpha and beta are large enough for layers of their own."""
     packed, info = io.BytesIO(), f"{name}-{version}.dist-info"
     needs = f"Requires-Dist: {requires}\n" if requires else ""
     files = {
         f"{name}/__init__.py": f"VERSION = {version!r}\n",
+        f"{name}/data.txt": "." * (LARGE if name in ("alpha", "beta") else 1),
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = "".join(f"{path},sha256={_b64(text)},{len(text)}\n" for path, text in files.items())
-    with zipfile.ZipFile(packed, "w") as out:
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as out:
         for path, text in {**files, f"{info}/RECORD": f"{record}{info}/RECORD,,\n"}.items():
             out.writestr(zipfile.ZipInfo(path, (2020, 1, 1, 0, 0, 0)), text)
     return packed.getvalue()
@@ -164,14 +169,20 @@ class Law:
 
     warm: Bench
     index: str
+    last: Previous | None = None
 
     def holds(self, files: Mapping[str, str]) -> None:
         name = secrets.token_hex(4)
         fresh = replace(self.warm, app_id=f"a{name}", project_id=f"p{name}", lines=[], sandboxes=self._counted())
         given = BuildSettings(environment={"PIP_INDEX_URL": f"{self.index}/simple/"})
         with ThreadPoolExecutor(2) as pool:
-            cached, anew = pool.map(lambda bench: bench.build(files, settings=given), (self.warm, fresh))
+            warm = pool.submit(self.warm.build, files, settings=given, previous=self.last)
+            cold = pool.submit(fresh.build, files, settings=given)
+        cached, anew = warm.result(), cold.result()
+        self.last = previous(cached)
         event(f"through the cache with {len(self.warm.sandboxes.opened)} sandboxes")
+        if any(note.reason == reasons.same_package() for note in cached.ledger):
+            event("with the layers of single packages")
         assert cached.image == anew.image, "\n".join([*self.warm.lines, "---", *fresh.lines])
 
     def _counted(self) -> CountedSandboxes:
