@@ -279,6 +279,7 @@ def _builder(
             registry_host=settings.registry_host,
             sandboxes=sandboxes(),
             catalog=catalog.load(settings.builders),
+            buildpacks=settings.buildpacks,
             limits=build_limits(settings, spec.settings),
             source_limits=sources.limits(settings),
             check=check,

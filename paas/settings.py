@@ -38,6 +38,7 @@ class Settings:
     network_pool: str = _setting("10.201.0.0/16", "Each project's network is a /24 of this range")
     base_image: str = _setting("", "Public base of the builders (debian:trixie-slim); empty: make one with mmdebstrap")
     builders: Path = _setting(Path(__file__).parent.parent / "builders", "Folder of the builders")
+    buildpacks: Path = _setting(Path(__file__).parent.parent / "buildpacks", "Folder of the platform's buildpacks")
     ready_builders: str = _setting(
         "python nodejs static",
         "Builders that `make up` makes, NAME or NAME:VERSION or all; others are made when first used",

@@ -13,7 +13,7 @@ from paas.builder import messages
 from paas.builder.job import Fetched, Made, Tools
 from paas.builder.source import SourceFiles
 from paas.builder.stages import Stages
-from paas.builder.strategies import dockerfile, image, s2i
+from paas.builder.strategies import buildpacks, dockerfile, image, s2i
 from paas.core.builds import BuildSpec, Strategy
 
 
@@ -31,6 +31,7 @@ class Way:
 
 WAYS = (
     Way(Strategy.s2i, s2i.wanted, s2i.detect, s2i.build),
+    Way(Strategy.buildpacks, buildpacks.wanted, buildpacks.detect, buildpacks.build),
     Way(Strategy.dockerfile, dockerfile.wanted, dockerfile.detect, dockerfile.build),
     Way(Strategy.image, image.wanted, image.detect, image.build),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from paas.builder import messages
@@ -48,6 +49,8 @@ class Tools:
     now: datetime
     index_settings: Mapping[str, str] = field(default_factory=dict)
     """Those of the sandboxes' variables that decide where packages come from."""
+    buildpacks: Path | None = None
+    """Folder of the buildpacks that the platform brings."""
     dockerfile_builds: bool = True
     """Whether the operator lets sources be built by their own Dockerfile."""
     import_image: Callable[[str], tuple[str, Digest]] = _no_import

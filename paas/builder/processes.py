@@ -38,7 +38,7 @@ def read(files: SourceFiles, run_script: str) -> Processes:
     release = commands.pop(RELEASE, ())
     if not commands:
         commands["web"] = (run_script,)
-    return Processes(commands, release, _health(files, commands))
+    return Processes(commands, release, health(files, commands))
 
 
 def _commands(files: SourceFiles, run_script: str) -> dict[str, tuple[str, ...]]:
@@ -61,7 +61,8 @@ def launched(command: str) -> str:
     return command if _ASSIGNMENT.match(program) else f"{found[0]}exec {program}"
 
 
-def _health(files: SourceFiles, commands: Mapping[str, tuple[str, ...]]) -> dict[str, HealthCheck]:
+def health(files: SourceFiles, commands: Mapping[str, tuple[str, ...]]) -> dict[str, HealthCheck]:
+    """Of app.json, for the processes that there are. Raises BuildFailed."""
     if APP_JSON not in files.contents:
         return {}
     try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 
 from paas.builder import messages as common
@@ -100,9 +99,9 @@ def _sboms(job: Job, plan: Plan, memory: Memory) -> dict[str, bytes | None]:
     for entry, body in archive.read_entries(stream, _LIMITS, CHANGES):
         folder, _, rest = entry.path.removeprefix(head).partition("/")
         name, _, file = rest.partition("/")
-        if entry.kind == "file" and file.startswith("sbom.") and folder in escaped:
-            if name in known(memory, escaped[folder]):
-                found[f"{LAYERS}/{folder}/{name}.{file}"] = body.read()
+        is_sbom = entry.kind == "file" and file.startswith("sbom.") and folder in escaped
+        if is_sbom and name in known(memory, escaped[folder]):
+            found[f"{LAYERS}/{folder}/{name}.{file}"] = body.read()
     return found
 
 
@@ -118,8 +117,7 @@ def _image(job: Job, repository: str, digest: str) -> Image | None:
 
 
 def _opened(job: Job, layer: Layer) -> Iterator[bytes]:
-    with closing(job.tools.registry.open_blob(job.dependency_repository, layer.digest)) as chunks:
-        yield from _unpacked(chunks)
+    return _unpacked(job.tools.registry.open_blob(job.dependency_repository, layer.digest))
 
 
 def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -19,6 +19,7 @@ from paas.ports import Sandbox, SandboxOutOfMemory, SandboxTimeout
 
 LAYERS, PLATFORM, WORK = "/layers", "/platform", "/tmp/cnb"  # noqa: S108 - inside the sandbox
 STAMP = f"{WORK}/stamp/began"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LAST, _LINE_MAX, _BATCH = 30, 2000, 20
 
 
@@ -32,7 +33,7 @@ class Session:
 
     @property
     def image_env(self) -> Mapping[str, str]:
-        return self.job.bases.build.image.env
+        return {"PATH": _PATH, **self.job.bases.build.image.env}
 
     def env(self, env: Mapping[str, str], own: Mapping[str, str], *, clear: bool) -> dict[str, str]:
         """What differs from the image's, which the sandbox has already."""

@@ -1,0 +1,58 @@
+"""What the next build gets of the last one (buildpack.md, Layer Types and Reusing Layers)."""
+
+from __future__ import annotations
+
+import pytest
+
+from paas.errors import BuildFailed
+from tests.conformance.cnb.kitchen import WEB, Case, layer, pack
+
+pytestmark = pytest.mark.integration
+SHOW = 'cd "$CNB_LAYERS_DIR"; for f in *.toml; do [ ! -f "$f" ] || echo "$f: $(tr "\\n" " " < "$f")"; done; ls; cd - > /dev/null\n'
+
+
+def test_reuse_launch_layer_without_content(case: Case) -> None:
+    first = case.build(pack("one", layer("a", "launch", {"f": "big"}, metadata="v = 1") + WEB))
+    second = case.build(pack("one", SHOW + layer("a", "launch", metadata="v = 2") + WEB), again=True)
+    assert "       a.toml: [metadata] v = 1 " in case.kitchen.lines
+    assert case.note(second, "one:a").digest == case.note(first, "one:a").digest
+    assert (case.note(second, "one:a").state, case.note(second, "one:a").pushed) == ("reused", 0)
+    assert "re-declared by one" in case.note(second, "one:a").reason
+    assert case.label(second, "lifecycle")["buildpacks"][0]["layers"]["a"]["data"] == {"v": 2}
+    assert case.kitchen.run(second.image, "cat", "/layers/one/a/f") == "big"
+
+
+def test_reuse_of_a_layer_that_never_was_fails(case: Case) -> None:
+    with pytest.raises(BuildFailed) as caught:
+        case.build(pack("one", layer("a", "launch") + WEB))
+    assert caught.value.reason == "LayerNotFound"
+
+
+def test_reuse_restores_cache_layers(case: Case) -> None:
+    made = layer("c", "cache", {"f": "kept"}, metadata="v = 1") + layer("l", "cache launch", {"f": "both"})
+    made += layer("b", "build", {"f": "gone"})
+    case.build(pack("one", made + WEB))
+    again = SHOW + 'cat "$CNB_LAYERS_DIR/c/f" "$CNB_LAYERS_DIR/l/f"; echo\n' + WEB
+    case.build(pack("one", again), again=True)
+    assert "       c.toml: [metadata] v = 1 " in case.kitchen.lines
+    assert "       keptboth" in case.kitchen.lines
+    assert "       b.toml" not in case.said
+    case.build(pack("one", made + WEB), again=True)
+    with pytest.raises(BuildFailed):
+        case.build(pack("one", again), again=True, no_cache=True)
+
+
+def test_reuse_types_are_not_restored(case: Case) -> None:
+    case.build(pack("one", layer("a", "launch", {"f": "a"}) + WEB))
+    second = case.build(pack("one", SHOW + WEB), again=True)
+    assert "types" not in case.said
+    assert "one:a" not in [note.name for note in second.ledger]
+
+
+def test_reuse_restores_store_and_sboms(case: Case) -> None:
+    store = "printf '[metadata]\\nseen = 4\\n' > \"$CNB_LAYERS_DIR/store.toml\"\n"
+    sbom = 'echo bom > "$CNB_LAYERS_DIR/a.sbom.syft.json"\n'
+    case.build(pack("one", layer("a", "launch", {"f": "a"}) + store + sbom + WEB))
+    case.build(pack("one", SHOW + 'cat "$CNB_LAYERS_DIR/a.sbom.syft.json"\n' + WEB), again=True)
+    assert "       store.toml: [metadata] seen = 4 " in case.kitchen.lines
+    assert "       bom" in case.kitchen.lines
