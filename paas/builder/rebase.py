@@ -14,7 +14,7 @@ from paas.core.rebases import Rebased
 from paas.errors import Conflict, NotFound
 from paas.oci import images
 from paas.oci.digests import is_digest, parse_digest
-from paas.oci.images import Image
+from paas.oci.images import Additions, Image
 from paas.oci.layers import Layer
 from paas.oci.registry import Registry
 
@@ -39,15 +39,13 @@ def rebase(registry: Registry, repository: str, digest: str) -> Rebased:
     _check_alike(old, base, f"{name}:{version}")
     own = _own_layers(old)
     bases.mount_layers(registry, repository, base.layers, name)
-    image = images.extend(
-        base,
-        own,
+    additions = _start(old, base) | Additions(
         env=_own(old.env, _env_of(registry, name, was), base.env),
         labels={**_own(old.labels, {}, base.labels), f"{_BASE}digest": now, TOP_LAYER: base.layers[-1].diff_id},
-        cmd=old.config["config"].get("Cmd") or [],
         user=old.user,
         created_by="paas: rebase",
     )
+    image = images.extend(base, own, **additions)
     return Rebased(registry.push_image(repository, image), was, now)
 
 
@@ -58,6 +56,17 @@ def _own_layers(image: Image) -> tuple[Layer, ...]:
     if not at:
         raise Conflict("its image does not say where its base ends", hint=_HINT)
     return image.layers[at[0] + 1 :]
+
+
+def _start(old: Image, base: Image) -> Additions:
+    """How it starts, and where: the app's own words over the base's."""
+    was, now = old.config["config"], base.config.get("config") or {}
+    found: Additions = {"cmd": was.get("Cmd") or []}
+    if (entrypoint := was.get("Entrypoint") or []) and entrypoint != now.get("Entrypoint"):
+        found["entrypoint"] = entrypoint
+    if (folder := was.get("WorkingDir")) and folder != now.get("WorkingDir"):
+        found["workdir"] = folder
+    return found
 
 
 def _check_alike(old: Image, base: Image, name: str) -> None:

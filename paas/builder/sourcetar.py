@@ -40,15 +40,14 @@ def for_sandbox(
     is_ignored: IsIgnored,
     scripts: Sequence[str] = (),
     owner: int = APP_USER,
-    below: str = "src",
 ) -> Iterator[Iterator[bytes]]:
-    """The tar of the folder `below` for a sandbox; files in the folders `scripts` also come as the folder `scripts`.
+    """The tar of the folder `src` for a sandbox; files in the folders `scripts` also come as the folder `scripts`.
 
     Of two with the same name the one in the later folder counts.
     """
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
         writer = TarWriter(file.write)
-        writer.add(_folder(below, owner))
+        writer.add(_folder("src", owner))
         found: dict[str, bytes] = {}
         for entry, body in archive.read_entries(Chunks(chunks), limits):
             if is_ignored(entry.path):
@@ -56,9 +55,9 @@ def for_sandbox(
             is_script = entry.kind == "file" and entry.path.rpartition("/")[0] in scripts
             if is_script and entry.size <= MAX_TEXT:
                 found[entry.path] = content = body.read()
-                writer.add(_moved(entry, below, owner), Chunks([content]))
+                writer.add(_moved(entry, "src", owner), Chunks([content]))
             else:
-                writer.add(_moved(entry, below, owner), body)
+                writer.add(_moved(entry, "src", owner), body)
         if found:
             _add_scripts(writer, _by_name(found, scripts), owner)
         writer.close()

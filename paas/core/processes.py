@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from paas.errors import InvalidInput
@@ -30,6 +30,16 @@ class HealthCheck:
 
     def to_json(self) -> dict[str, object]:
         return asdict(self)
+
+
+LAUNCHER, LAUNCHED = "/cnb/lifecycle/launcher", "/cnb/process/"
+"""Of an image that buildpacks made."""
+
+
+def one_off(command: tuple[str, ...], processes: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """A command in the environment of the app's processes: where a launcher makes that, it starts the command too."""
+    is_launched = any(process and process[0].startswith(LAUNCHED) for process in processes)
+    return (LAUNCHER, *command) if is_launched and not command[0].startswith("/cnb/") else command
 
 
 def default_check(process: str) -> HealthCheck:

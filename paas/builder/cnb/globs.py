@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 _MAX_PATTERN, _MAX_PATTERNS = 500, 500
 _MAX_DEEP = 2
 _CLASS = re.compile(r"\[(\^|!)?((?:\\.|[^\]\\])+)\]")
+
+
+class LeftOut(Protocol):
+    """Whether a path of the source is no part of the build."""
+
+    def __call__(self, path: str, /, *, is_folder: bool = False) -> bool: ...
 
 
 def go(pattern: str) -> re.Pattern[str]:
@@ -31,14 +38,14 @@ def slice_of(paths: Sequence[str], app: str) -> Callable[[str], bool]:
     return matches
 
 
-def git(patterns: Sequence[str]) -> Callable[[str], bool]:
+def git(patterns: Sequence[str]) -> LeftOut:
     """Whether a `.gitignore` of these lines names a path, or a folder above it. Raises ValueError."""
     if len(patterns) > _MAX_PATTERNS:
         raise ValueError(f"has more than {_MAX_PATTERNS} patterns")
     rules = [_rule(line.strip()) for line in patterns if line.strip() and not line.startswith("#")]
     folders: dict[str, bool] = {"": False}
 
-    def named(path: str, *, is_folder: bool = False) -> bool:
+    def named(path: str, /, *, is_folder: bool = False) -> bool:
         above = path.rpartition("/")[0]
         if above not in folders:
             folders[above] = named(above, is_folder=True)

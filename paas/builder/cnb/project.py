@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from paas.builder.cnb import environment, globs, messages, toml
+from paas.builder.cnb.globs import LeftOut
 from paas.errors import BuildFailed
 
 FILE = "project.toml"
@@ -46,12 +47,16 @@ class Project:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 
-    def is_left_out(self) -> Callable[[str], bool]:
+    def is_left_out(self) -> LeftOut:
         """Whether a path of the source is no part of the build."""
-        if self.include:
-            taken = globs.git(self.include)
-            return lambda path: not taken(path)
-        return globs.git(self.exclude)
+        if not self.include:
+            return globs.git(self.exclude)
+        taken = globs.git(self.include)
+
+        def is_left_out(path: str, /, *, is_folder: bool = False) -> bool:
+            return not taken(path, is_folder=is_folder)
+
+        return is_left_out
 
 
 def read(contents: Mapping[str, bytes]) -> Project:

@@ -10,17 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from paas.builder import bases, messages, processes, sandboxed, source, sourcetar
+from paas.builder import bases, messages, processes, sandboxed, source
 from paas.builder import export as labels
 from paas.builder.bases import Bases
+from paas.builder.cnb import app, export, layers, previous, project, running, store
 from paas.builder.cnb import build as building
 from paas.builder.cnb import detect as detection
-from paas.builder.cnb import export, layers, previous, project, running, store
 from paas.builder.cnb import messages as cnb
 from paas.builder.cnb.build import Built
 from paas.builder.cnb.descriptors import Group, Ref
 from paas.builder.cnb.export import Launch
-from paas.builder.cnb.outputs import APP
 from paas.builder.cnb.project import Project
 from paas.builder.cnb.running import Session
 from paas.builder.cnb.store import Store
@@ -119,10 +118,10 @@ def _put_app(session: Session, asked: Project) -> None:
     left_out, ignored = asked.is_left_out(), job.files.is_ignored
     stream, limits = open_source(job.spec, job.tools)(), job.tools.source_limits
 
-    def is_ignored(path: str) -> bool:
-        return ignored(path) or left_out(path)
+    def is_left_out(path: str, /, *, is_folder: bool = False) -> bool:
+        return ignored(path) or left_out(path, is_folder=is_folder)
 
-    with sourcetar.for_sandbox(stream, limits, is_ignored, below=APP.strip("/")) as tar:
+    with app.tar(stream, limits, is_left_out) as tar:
         session.sandbox.put(tar, "/")
 
 

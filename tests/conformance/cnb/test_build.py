@@ -84,7 +84,7 @@ def test_build_clear_env_hides_user_variables(case: Case) -> None:
         ("mkdir $CNB_LAYERS_DIR/launch", "launch"),
         ("ln -s /etc $CNB_LAYERS_DIR/etc; echo > $CNB_LAYERS_DIR/etc.toml", "etc"),
         ("echo '[types]\nlaunch = 3' > $CNB_LAYERS_DIR/x.toml", "launch"),
-        ("mkdir -p $CNB_LAYERS_DIR/../other/x", "/layers/other"),
+        ("sleep 1.1; mkdir -p $CNB_LAYERS_DIR/../other/x", "/layers/other"),
     ],
     ids=["toml", "large", "shape", "process", "slice", "reserved", "link", "types", "foreign"],
 )

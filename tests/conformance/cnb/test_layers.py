@@ -55,7 +55,7 @@ def test_export_later_buildpacks_override_processes(case: Case) -> None:
     other = 'printf \'[[processes]]\\ntype = "web"\\ncommand = ["later"]\\n\' > "$CNB_LAYERS_DIR/launch.toml"'
     result = case.build(pack("one", WEB), pack("two", other))
     (process,) = case.label(result, "build")["processes"]
-    assert (process["command"], process["buildpackID"], process["default"]) == (["later"], "two", True)
+    assert (process["command"], process["buildpackID"], process["default"]) == (["later"], "two", False)
 
 
 def test_export_slices_of_the_app(case: Case) -> None:

@@ -8,13 +8,16 @@ from paas.errors import BuildFailed
 from tests.conformance.cnb.kitchen import WEB, Case, layer, pack
 
 pytestmark = pytest.mark.integration
-SHOW = 'cd "$CNB_LAYERS_DIR"; for f in *.toml; do [ ! -f "$f" ] || echo "$f: $(tr "\\n" " " < "$f")"; done; ls; cd - > /dev/null\n'
+SHOW = (
+    'cd "$CNB_LAYERS_DIR"; for f in *.toml; do [ ! -f "$f" ] || echo "$f: $(tr "\\n" " " < "$f")"; done; ls\n'
+    "cd - > /dev/null\n"
+)
 
 
 def test_reuse_launch_layer_without_content(case: Case) -> None:
     first = case.build(pack("one", layer("a", "launch", {"f": "big"}, metadata="v = 1") + WEB))
     second = case.build(pack("one", SHOW + layer("a", "launch", metadata="v = 2") + WEB), again=True)
-    assert "       a.toml: [metadata] v = 1 " in case.kitchen.lines
+    assert "       a.toml: [metadata] v = 1" in case.kitchen.lines
     assert case.note(second, "one:a").digest == case.note(first, "one:a").digest
     assert (case.note(second, "one:a").state, case.note(second, "one:a").pushed) == ("reused", 0)
     assert "re-declared by one" in case.note(second, "one:a").reason
@@ -34,7 +37,7 @@ def test_reuse_restores_cache_layers(case: Case) -> None:
     case.build(pack("one", made + WEB))
     again = SHOW + 'cat "$CNB_LAYERS_DIR/c/f" "$CNB_LAYERS_DIR/l/f"; echo\n' + WEB
     case.build(pack("one", again), again=True)
-    assert "       c.toml: [metadata] v = 1 " in case.kitchen.lines
+    assert "       c.toml: [metadata] v = 1" in case.kitchen.lines
     assert "       keptboth" in case.kitchen.lines
     assert "       b.toml" not in case.said
     case.build(pack("one", made + WEB), again=True)
@@ -54,5 +57,5 @@ def test_reuse_restores_store_and_sboms(case: Case) -> None:
     sbom = 'echo bom > "$CNB_LAYERS_DIR/a.sbom.syft.json"\n'
     case.build(pack("one", layer("a", "launch", {"f": "a"}) + store + sbom + WEB))
     case.build(pack("one", SHOW + 'cat "$CNB_LAYERS_DIR/a.sbom.syft.json"\n' + WEB), again=True)
-    assert "       store.toml: [metadata] seen = 4 " in case.kitchen.lines
+    assert "       store.toml: [metadata] seen = 4" in case.kitchen.lines
     assert "       bom" in case.kitchen.lines
