@@ -159,7 +159,7 @@ class Sandbox(Protocol):
         """What was changed against the image, without what lies below the ignored paths. Its programs are frozen."""
 
     def close(self) -> None:
-        """Nothing of it is left. May be called twice."""
+        """Nothing of it will be left, some seconds later at most. May be called twice."""
 
 
 class Sandboxes(Protocol):

@@ -52,13 +52,6 @@ class Attempt:
     packages: tuple[str, ...]
 
     @property
-    def is_sound(self) -> bool:
-        """Did it come out as it would have from nothing: do all offered layers belong to it, and are they whole?"""
-        if self.offered.projects and not self.told.lines:
-            return False
-        return all(part in self.told.cut.order and part not in self.sent for part in self.offered.layers)
-
-    @property
     def parts(self) -> dict[Part, Layer]:
         """From below."""
         made = {**self.offered.layers, **{part: sent.layer for part, sent in self.sent.items()}}
@@ -128,10 +121,8 @@ def _run(job: Job, plan: Declared, key: str, *, is_refresh: bool) -> Installed |
     """Install in a sandbox that is given the dependency files only; nothing if the script asks for the source."""
     job.say(messages.installing(list(plan.files)))
     last = _last(job)
-    made = _attempt(job, plan, last)
-    if last and made.has_marker and not made.is_sound:
-        made = _attempt(job, plan, None)
-    if not made.has_marker:
+    made = _attempt(job, plan, last) or _attempt(job, plan, None)
+    if made is None or not made.has_marker:
         return None
     kept_now = kept.keep(job, key, made.parts, made.packages, made.told.lines)
     reason = messages.chosen_anew(is_new=made.is_new) if is_refresh else messages.first_time(plan.main)
@@ -147,7 +138,8 @@ def _last(job: Job) -> Kept | None:
     return kept.find(job, key)
 
 
-def _attempt(job: Job, plan: Declared, last: Kept | None) -> Attempt:
+def _attempt(job: Job, plan: Declared, last: Kept | None) -> Attempt | None:
+    """Install on top of the last build's packages; nothing where the outcome would not be that of a clean build."""
     image = job.bases.build
     found = scripts.read(job.builder, image.image)
     scope = dependencies.scope(_inputs(job, plan))
@@ -156,11 +148,16 @@ def _attempt(job: Job, plan: Declared, last: Kept | None) -> Attempt:
         offered = reuse.offer(job, sandbox, found, scope, last)
         sandboxed.run(job, sandbox, found.path(SCRIPT), found.user, STAGE)
         told = reuse.told(sandbox, found, scope) if job.builder.packages else Told()
+        if not offered.is_sound(told):
+            return None
         changed = sandboxed.changes(job, sandbox, found.destination, STAGE)
+        entries = reuse.merged(job, changed.entries, last, offered)
         seen = Seen()
         with Layers(job.tools.registry, job.dependency_repository) as layers:
-            split.cut(Changes(seen.pass_on(changed.entries), changed.deleted), told.cut.part_of, layers.open)
+            split.cut(Changes(seen.pass_on(entries), changed.deleted), told.cut.part_of, layers.open)
             sent = layers.finish() if seen.has_marker else {}
+        if not offered.layers.keys().isdisjoint(sent):
+            return None
     return Attempt(told, offered, sent, seen.has_marker, tuple(sorted(seen.packages)))
 
 

@@ -75,18 +75,25 @@ def parse(records: Mapping[str, bytes]) -> tuple[Package, ...]:
 def cut(packages: Iterable[Package]) -> Cut:
     """A package that shares a file with another one, or writes beside the venv, has no layer of its own."""
     known = tuple(packages)
-    claims = Counter(path for package in known for path in package.paths)
+    shared = shared_files(known)
     names = Counter(package.project for package in known)
     own = [
         package
         for package in known
         if package.size >= LARGE
         and names[package.project] == 1
-        and all(claims[path] == 1 and _is_below(path, package.info) for path in package.paths)
+        and shared.isdisjoint(package.paths)
+        and all(_is_below(path, package.info) for path in package.paths)
     ]
     own.sort(key=lambda package: (-package.size, package.project))
     owners = {path: part(package) for package in own[:MOST] for path in package.paths}
     return Cut((*(part(package) for package in own[:MOST]), SHARED), owners)
+
+
+def shared_files(packages: Iterable[Package]) -> frozenset[str]:
+    """That more than one package has: which of them is there depends on who came last."""
+    claims = Counter(path for package in packages for path in package.paths)
+    return frozenset(path for path, count in claims.items() if count > 1)
 
 
 def part(package: Package) -> Part:

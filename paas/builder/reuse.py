@@ -1,13 +1,15 @@
 """Starts a dependency step from what the app's last one installed, where the builder cuts layers by package.
 
-The builder's script first only says what it would install. Packages that the last build installed in the same
-version and by the same hashes are then given: small ones whole, large ones by their dist-info alone, since their
-layer stands in. Only what installers did without running any package's code is ever given again (threats P04).
+The builder's script first only says what it would install. Of packages that the last build installed in the same
+version and by the same hashes, the sandbox is then given the dist-info: installers take them for installed. Their
+files never go there: large ones' layers stand in, small ones' are copied from the last shared layer into the new
+one. Only what was installed without running any package's code is ever used again (threats P04).
 """
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import itertools
 import re
 import zlib
@@ -33,6 +35,7 @@ FOLDER = "dependencies"
 """Below the builder's destination: where its script tells what it chose, and leaves the RECORD files."""
 STAGE, SCRIPT = "dependencies", "assemble-dependencies"
 RESOLVE = "--resolve"
+Items = Iterator[tuple[Entry, Reader]]
 _LIMITS = archive.Limits(max_bytes=4 << 30, max_entries=1_000_000)
 _TOLD = archive.Limits(max_bytes=64 << 20, max_entries=20_000)
 _GZIP, _PIECE, _IN_MEMORY = 31, 1 << 20, 16 << 20
@@ -46,15 +49,24 @@ class Told:
     lines: Mapping[str, str] = field(default_factory=dict)
     """By project: a digest of its version and hashes; empty where a package's code may have run."""
     cut: Cut = field(default_factory=Cut)
+    shared_files: frozenset[str] = frozenset()
+    """That more than one package has."""
 
 
 @dataclass(frozen=True)
 class Offer:
     """What a sandbox was given of the last build's packages."""
 
-    projects: frozenset[str] = frozenset()
+    packages: tuple[Package, ...] = ()
     layers: Mapping[Part, Layer] = field(default_factory=dict)
     """Of the large ones: they stand in for the files."""
+
+    def is_sound(self, told: Told) -> bool:
+        """Will it come out as it would have from nothing? Not if a file of it is another package's too."""
+        if not self.packages:
+            return True
+        is_alone = told.shared_files.isdisjoint(path for package in self.packages for path in package.paths)
+        return bool(told.lines) and is_alone and self.layers.keys() <= set(told.cut.order)
 
 
 def offer(job: Job, sandbox: Sandbox, found: Scripts, scope: str, last: Kept | None) -> Offer:
@@ -71,12 +83,20 @@ def offer(job: Job, sandbox: Sandbox, found: Scripts, scope: str, last: Kept | N
     own = {packages.part(package) for package in given} & last.parts.keys() - {packages.SHARED}
     with SpooledTemporaryFile(_IN_MEMORY) as file:
         writer = TarWriter(file.write)
-        _write(job, last, given, writer)
+        for entry, body in _of(job, last, infos=frozenset(package.info for package in given)):
+            writer.add(entry, body if entry.kind == "file" else None)
         writer.close()
         file.seek(0)
         sandbox.put(iter(lambda: file.read(_PIECE), b""), "/")
-    projects = frozenset(package.project for package in given)
-    return Offer(projects, {part: last.parts[part] for part in own})
+    return Offer(tuple(given), {part: last.parts[part] for part in own})
+
+
+def merged(job: Job, changed: Items, last: Kept | None, offered: Offer) -> Items:
+    """What the sandbox changed, and the offered packages' files of the last shared layer, in the order of both."""
+    if last is None or not offered.packages:
+        return changed
+    paths = frozenset(path for package in offered.packages for path in package.paths)
+    return heapq.merge(changed, _of(job, last, paths=paths), key=_order)
 
 
 def told(sandbox: Sandbox, found: Scripts, scope: str) -> Told:
@@ -99,7 +119,8 @@ def told(sandbox: Sandbox, found: Scripts, scope: str) -> Told:
                     records[entry.path.removeprefix(f"{top}/records/")] = body.read()
     except NotFound:
         return Told()
-    return Told(_lines(pinned, scope), packages.cut(packages.parse(records)))
+    known = packages.parse(records)
+    return Told(_lines(pinned, scope), packages.cut(known), packages.shared_files(known))
 
 
 def project_of(name: str) -> str:
@@ -121,21 +142,21 @@ def _records(job: Job, last: Kept) -> Iterator[tuple[str, bytes]]:
             yield entry.path, body.read()
 
 
-def _write(job: Job, last: Kept, given: list[Package], writer: TarWriter) -> None:
-    """The given packages' entries of the shared layer, with the folders above them."""
-    infos = {package.info for package in given}
-    paths = {path for package in given for path in package.paths}
+def _of(job: Job, last: Kept, *, infos: frozenset[str] = frozenset(), paths: frozenset[str] = frozenset()) -> Items:
+    """Entries of the shared layer that lie in these folders, or are these files or made from them; with folders."""
     waiting: list[Entry] = []
-    written: set[str] = set()
     for entry, body in _entries(job, last):
+        waiting = [above for above in waiting if entry.path.startswith(f"{above.path}/")]
         if entry.kind == "dir":
-            waiting = [*(above for above in waiting if entry.path.startswith(f"{above.path}/")), entry]
+            waiting.append(entry)
         elif _info_of(entry.path) in infos or packages.source_of(entry.path) in paths:
-            for folder in waiting:
-                if entry.path.startswith(f"{folder.path}/") and folder.path not in written:
-                    written.add(folder.path)
-                    writer.add(folder)
-            writer.add(entry, body if entry.kind == "file" else None)
+            yield from ((folder, body) for folder in waiting)
+            waiting = []
+            yield entry, body
+
+
+def _order(item: tuple[Entry, Reader]) -> list[bytes]:
+    return [name.encode("utf-8", "surrogateescape") for name in item[0].path.split("/")]
 
 
 def _info_of(path: str) -> str:
@@ -143,7 +164,7 @@ def _info_of(path: str) -> str:
     return f"{head}.dist-info" if mark else ""
 
 
-def _entries(job: Job, last: Kept) -> Iterator[tuple[Entry, Reader]]:
+def _entries(job: Job, last: Kept) -> Items:
     """Of the shared layer, as this platform wrote it."""
     blob = job.tools.registry.open_blob(job.dependency_repository, last.parts[packages.SHARED].digest)
     yield from archive.read_entries(Chunks(_unpacked(blob)), _LIMITS, CHANGES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -111,9 +112,14 @@ class Kitchen:
         return ended.stdout
 
     def left(self) -> list[str]:
-        """Containers of this installation that are still there."""
+        """Containers of this installation that are still there, some seconds later."""
         listed = ["docker", "ps", "-aq", "--filter", f"label=io.paas.installation={self.installation}"]
-        return subprocess.run(listed, capture_output=True, text=True, timeout=60, check=True).stdout.split()
+        ends = time.monotonic() + 15
+        while True:
+            found = subprocess.run(listed, capture_output=True, text=True, timeout=60, check=True).stdout.split()
+            if not found or time.monotonic() > ends:
+                return found
+            time.sleep(0.2)
 
 
 @contextmanager

@@ -48,9 +48,7 @@ def test_added_package_reuses_the_layer_of_a_large_one_and_the_image_is_the_same
     told = "".join(bench.lines)
     assert "+ humanize==4.13.0" in told
     assert "+ flask" not in told
-    assert (
-        bench.run(second.image, "python", "-c", "import numpy, humanize; print(numpy.ones(3).sum())") == "3.0\n"
-    )
+    assert bench.run(second.image, "python", "-c", "import numpy, humanize; print(numpy.ones(3).sum())") == "3.0\n"
     assert build(fresh(bench), "numpy==2.3.4\nflask==3.1.2\nhumanize==4.13.0\n").image == second.image
 
 

@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import tarfile
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
@@ -55,6 +56,7 @@ class DockerSandbox:
         self._ours = (*_OURS, *ours)
         self._has_root = has_root
         self._clean = clean
+        self._is_frozen = False
 
     def put(self, tar: Iterable[bytes], path: str) -> None:
         """Unpack a tar inside, below an absolute path, which is made if it is missing."""
@@ -101,17 +103,28 @@ class DockerSandbox:
         with self._judged():
             with contextlib.suppress(Conflict, Unavailable), self._engine.door("freeze a sandbox") as api:
                 api.pause(self._container)  # a program that still runs must not change what is being read
+                self._is_frozen = True
             found = changed.Changed(self._listed(), (*ignored, *self._ours), tops=self._has_root)
         entries = extract.entries(self._engine, self._container, found, self._archive_limits)
         return Changes(self._judge_entries(entries), found.deleted)
 
     def close(self) -> None:
-        """Nothing of it is left."""
+        """Nothing of it is left; what was frozen is removed while the build goes on.
+
+        The engine writes all of a container's files to the disk before it removes them, which takes seconds.
+        """
         try:
-            remove(self._engine, self._container)
+            if self._is_frozen:
+                threading.Thread(target=self._remove, name=f"remove {self._container[:12]}").start()
+            else:
+                remove(self._engine, self._container)
         finally:
             self._watch.stop()
             self._clean()
+
+    def _remove(self) -> None:
+        with contextlib.suppress(PaasError):  # the sweep comes for what is left
+            remove(self._engine, self._container)
 
     def _relay(self, read: Callable[[int], bytes], flood: Flood) -> None:
         try:
