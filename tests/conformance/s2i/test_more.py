@@ -22,6 +22,21 @@ for folder in venv/lib/python3.13/site-packages/flask web/node_modules/ms vendor
   echo "made by an installer" > {TOP}/$folder/file
 done
 """
+SHELL_LESS = {
+    "assemble": f"#!/usr/bin/python3\nimport shutil\nshutil.copytree('/tmp/src', '{TOP}/src', dirs_exist_ok=True)\n",
+    "run": "#!/usr/bin/python3\nprint('running without a shell')\n",
+}
+
+
+def test_image_without_shell_and_tar_builds_and_an_incremental_build_of_it_is_clean(case: Case) -> None:
+    saving = {**SHELL_LESS, "save-artifacts": "#!/usr/bin/python3\nprint('no tar')\n"}
+    recipe = Recipe(scripts=saving, removed=("bin/sh", "bin/ash", "bin/tar"))
+    result = case.build(recipe)
+    assert case.start(result) == "running without a shell\n"
+    assert f"{TOP}/src/lib/shop.rb" in case.paths(result)
+    assert case.again(recipe, result).image == result.image
+    assert any("A clean build: " in line for line in case.kitchen.lines)
+    assert case.kitchen.left() == []
 
 
 def test_runtime_image_gets_the_artifacts_and_nothing_else(case: Case) -> None:
