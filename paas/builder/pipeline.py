@@ -48,7 +48,7 @@ def _build(spec: BuildSpec, tools: Tools, say: Say) -> BuildResult:
     made = way.build(fetched, stages)
     if spec.settings.test_command:
         with stages.measure(testing.STAGE):
-            testing.run(fetched, made.image)
+            testing.run(fetched, made.image, made.processes.values())
     notes = ledger.explain(fetched, made)
     say(messages.layers_headline())
     for note in notes:

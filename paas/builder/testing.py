@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from paas.builder import messages
 from paas.builder.job import Fetched
+from paas.core.processes import one_off
 from paas.errors import BuildFailed
 from paas.oci.digests import Digest
 from paas.ports import SandboxOutOfMemory, SandboxTimeout
@@ -22,14 +23,14 @@ _LINE_MAX = 2000
 _NUMERIC = re.compile(r"[1-9][0-9]{0,9}(:[0-9]{1,10})?")
 
 
-def run(fetched: Fetched, image: Digest) -> None:
-    """Run the test command. Raises BuildFailed, LostLease, Unavailable."""
+def run(fetched: Fetched, image: Digest, processes: Iterable[Sequence[str]]) -> None:
+    """Run the test command, as one of the app's processes would be. Raises BuildFailed, LostLease, Unavailable."""
     command = tuple(fetched.spec.settings.test_command)
     fetched.say(messages.step(f"Testing the image: {shlex.join(command)}"[:500]))
     last: deque[str] = deque(maxlen=_LAST_LINES)
     limits = fetched.tools.limits
     try:
-        code = _run(fetched, image, command, last)
+        code = _run(fetched, image, one_off(command, processes), last)
     except SandboxTimeout as error:
         raise messages.timed_out(STAGE, limits, last) from error
     except SandboxOutOfMemory as error:

@@ -1,7 +1,8 @@
 """What a buildpack's build wrote, copied out of its layers: the small files, not the layers themselves.
 
 A shell in the sandbox copies them aside, each with a limit, so that no layer passes through this process to be looked
-at. It also looks for anything that was written into another buildpack's folder meanwhile.
+at. It also looks for anything that was written into another buildpack's folder meanwhile; the bytecode that Python
+leaves beside modules it was only to run is no offence.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ _MAX_FILES = 5000
 _COLLECT = f"""
 umask 022
 mkdir "$2/own" && cd "$1" || exit 1
-find {LAYERS} -mindepth 1 -path "$1" -prune -o -newer {STAMP} -print 2>/dev/null | head -n 1 > "$2/foreign"
+find {LAYERS} -mindepth 1 '(' -path "$1" -o -name __pycache__ ')' -prune -o -newer {STAMP} \\
+  '(' ! -type d -o ! -path '{LAYERS}/*/*' ')' -print 2>/dev/null | head -n 1 > "$2/foreign"
 for name in * .[!.]* ..?*; do
   if [ -L "$name" ]; then
     ln -s link "$2/own/$name"

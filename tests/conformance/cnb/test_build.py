@@ -94,3 +94,13 @@ def test_build_output_that_nobody_can_use(case: Case, script: str, said: str) ->
     assert caught.value.reason == "InvalidBuildpackOutput"
     assert said in caught.value.message
     assert not case.kitchen.left()
+
+
+def test_build_may_run_but_not_change_layers_of_others(case: Case) -> None:
+    library = pack("one", layer("py", "build launch", {"lib/a.py": "a"}))
+    bytecode = "mkdir /layers/one/py/lib/__pycache__; echo > /layers/one/py/lib/__pycache__/a.pyc"
+    case.build(library, pack("two", f"{bytecode}\n{WEB}"))
+    with pytest.raises(BuildFailed) as caught:
+        case.build(library, pack("two", f"sleep 1.1; echo > /layers/one/py/lib/a.py\n{WEB}"))
+    assert caught.value.reason == "InvalidBuildpackOutput"
+    assert "/layers/one/py/lib/a.py" in caught.value.message

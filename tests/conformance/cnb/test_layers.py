@@ -125,3 +125,8 @@ def test_export_holds_no_secret(case: Case) -> None:
             case.build(pack("one", f"{write}\n{WEB}"), secrets={"KEY": "very-secret-value"})
         assert caught.value.reason == "SecretInImage"
     assert not case.kitchen.left()
+
+
+def test_export_runs_the_test_command_through_the_launcher(case: Case) -> None:
+    case.build(pack("one", WEB), test_command=("sh", "-c", 'echo "by $LAUNCHED_BY"'))
+    assert "       by launcher" in case.kitchen.lines
