@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -28,11 +27,11 @@ PROGRAMS = Path("/usr/lib/postgresql")
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """A server of our own on a unix socket. Skipped where it is not installed, also in CI: it is no part of a stock
-    installation."""
+    """A server of our own on a unix socket."""
     initdb = next(iter(sorted(PROGRAMS.glob("*/bin/initdb"))), None)
-    if initdb is None or importlib.util.find_spec("psycopg") is None or os.geteuid() != 0:
-        pytest.skip("PostgreSQL, psycopg or root is missing")
+    if (initdb is None or os.geteuid() != 0) and "CI" not in os.environ:
+        pytest.skip("PostgreSQL or root is missing: bin/setup test")
+    assert initdb
     folder = Path(
         subprocess.run(["mktemp", "-d"], capture_output=True, text=True, timeout=9, check=True).stdout.strip()
     )
