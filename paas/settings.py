@@ -32,7 +32,7 @@ class Settings:
     registry_port: int = _setting(7481, "Port of the built-in registry, on loopback")
     domain: str = _setting("apps.localhost", "Apps answer at APP-PROJECT.DOMAIN")
     api_host: str = _setting("paas.localhost", "Host name of the API and of git")
-    database_url: str = _setting("", "SQLAlchemy URL, `postgresql+psycopg://USER:PASSWORD@HOST/NAME`; empty: SQLite in the state folder")
+    database_url: str = _setting("", "SQLAlchemy URL (`postgresql+psycopg://...`); empty: SQLite in the state folder")
     redis_url: str = _setting("", "Redis URL; empty: own Redis on a unix socket in the state folder")
     docker_host: str = _setting("unix:///var/run/docker.sock", "Address of the Docker Engine")
     network_pool: str = _setting("10.201.0.0/16", "Each project's network is a /24 of this range")
