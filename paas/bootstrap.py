@@ -52,7 +52,7 @@ def build_platform(settings: Settings) -> Platform:
     registry = Registry(settings.registry_url, token)
     open_driver = functools.cache(lambda: _driver(settings, token))
     open_sandboxes = functools.cache(lambda: _sandboxes(settings, token))
-    open_builders = functools.cache(lambda: _builders(settings, registry))
+    open_builders = functools.cache(lambda: _builders(settings, registry, open_sandboxes))
     open_imports = functools.cache(lambda: _imports(settings, registry, token))
     return Platform(
         settings=settings,
@@ -229,10 +229,11 @@ def _rebase(registry: Registry) -> Rebase:
     return rebase
 
 
-def _builders(settings: Settings, registry: Registry) -> Builders:
+def _builders(settings: Settings, registry: Registry, sandboxes: Callable[[], Sandboxes]) -> Builders:
     from paas.workshop import Builders
 
-    return Builders(settings, engine(settings), installation(settings), registry)
+    limits = build_limits(settings, BuildSettings())
+    return Builders(settings, engine(settings), installation(settings), registry, sandboxes, limits)
 
 
 def _git_fetcher(

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from paas.builder import catalog
 from paas.builder import recipes as read
 from paas.builder.catalog import Builder, Version
+from paas.builder.stock.usage import usage
 from paas.core.builders import BuilderInfo, Updated, VersionInfo, changed_packages
+from paas.core.builds import Limits
 from paas.core.recipes import Recipe
 from paas.drivers.docker import builders
 from paas.drivers.docker.builders import Workshop
 from paas.drivers.docker.client import Engine
-from paas.errors import NotFound
+from paas.errors import Conflict, NotFound
+from paas.oci.digests import parse_digest
 from paas.oci.registry import Registry
-from paas.ports import Say
+from paas.ports import Sandboxes, Say
 from paas.settings import Settings
 
 PUSHED = "pushed-images.json"
@@ -55,6 +59,8 @@ class Builders:
     engine: Engine
     owner: str
     registry: Registry
+    open_sandboxes: Callable[[], Sandboxes]
+    limits: Limits
 
     def make(self, builder: Builder, say: Say) -> None:
         """The images of a builder's version, made and in the registry. Raises BuildFailed, Unavailable."""
@@ -67,11 +73,7 @@ class Builders:
 
     def update(self, name: str, version: str, say: Say) -> Updated:
         """Make a version anew with the packages of now; `version` may be empty. Raises NotFound, BuildFailed."""
-        known = catalog.load(self.settings.builders)
-        if name not in known:
-            raise NotFound(f"there is no builder {name!r}", hint=f"There are: {', '.join(known)}.")
-        builder = known[name]
-        builder = replace(builder, version=builder.named(version or builder.version).name)
+        builder = self._find(name, version)
         old = self._digest(self._run_repository(builder), builder.version)
         with builders.alone(self.settings.run_folder):
             before = self._packages(builder)
@@ -80,6 +82,24 @@ class Builders:
             after = self._packages(builder)
         new = self._digest(self._run_repository(builder), builder.version)
         return Updated(f"{name}:{builder.version}", old, new, changed_packages(before, after))
+
+    def usage(self, name: str, version: str) -> str:
+        """What a version says about itself. Raises NotFound, Conflict, BuildFailed, Unavailable."""
+        builder = self._find(name, version)
+        digest = self._digest(builder.repository, builder.version)
+        if not digest:
+            hint = f"Its first build makes them, or an admin: paasctl builders update {name}:{builder.version}"
+            raise Conflict(f"the images of {name}:{builder.version} are not made yet", hint=hint)
+        reference = f"{self.settings.registry_host}/{builder.repository}@{digest}"
+        image = self.registry.image(builder.repository, parse_digest(digest))
+        return usage(self.open_sandboxes(), self.limits, reference, image, f"usage-{uuid.uuid4().hex}")
+
+    def _find(self, name: str, version: str) -> Builder:
+        known = catalog.load(self.settings.builders)
+        if name not in known:
+            raise NotFound(f"there is no builder {name!r}", hint=f"There are: {', '.join(known)}.")
+        builder = known[name]
+        return replace(builder, version=builder.named(version or builder.version).name)
 
     def _make(self, builder: Builder, say: Say, *, fresh: bool) -> None:
         wanted = recipes(self.settings, builder, builder.named(builder.version))

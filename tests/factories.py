@@ -47,6 +47,9 @@ class OneBuilder:
         version = VersionInfo("3.13", "trixie", True, True, "sha256:1", "sha256:2", None)
         return [BuilderInfo("python", "Python", ["requirements.txt"], [".python-version"], [version])]
 
+    def usage(self, name: str, version: str) -> str:
+        return f"how to use {name}"
+
     def update(self, name: str, version: str, say: Say) -> Updated:
         say("making it")
         return Updated(f"{name}:{version or '3.13'}", "sha256:2", "sha256:3", [Package("openssl", "3.0", "3.1")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from paas.actions import access
 from paas.actions.access import Actor
 from paas.actions.platform import Platform
-from paas.core.builders import BuilderInfo, Updated
+from paas.core.builders import BuilderInfo, Updated, Usage
 from paas.core.permissions import Permission
 from paas.errors import NotFound
 from paas.ports import Say
@@ -22,6 +22,11 @@ def get(platform: Platform, actor: Actor, name: str) -> BuilderInfo:
     if name not in found:
         raise NotFound(f"there is no builder {name!r}", hint=f"There are: {', '.join(found)}.")
     return found[name]
+
+
+def usage(platform: Platform, actor: Actor, name: str, version: str) -> Usage:
+    """The words of its S2I script `usage`. Raises NotFound, Conflict where its images are not made yet."""
+    return Usage(platform.builders().usage(name, version))
 
 
 def update(platform: Platform, actor: Actor, name: str, version: str, say: Say) -> Updated:

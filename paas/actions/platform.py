@@ -49,6 +49,9 @@ class Builders(Protocol):
     def list_all(self) -> list[BuilderInfo]:
         """With what the registry has of each version."""
 
+    def usage(self, name: str, version: str) -> str:
+        """What a version says about itself. Raises NotFound, Conflict, BuildFailed, Unavailable."""
+
     def update(self, name: str, version: str, say: Say) -> Updated:
         """Make a version anew with the packages of now. Raises NotFound, BuildFailed, Unavailable."""
 

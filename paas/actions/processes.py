@@ -95,5 +95,5 @@ def run(platform: Platform, actor: Actor, project: str, app: str, command: tuple
         spec = deploys.spec_of(platform, loaded, live)
         events.write(session, row.id, "api", [f"{actor.name} runs: {shlex.join(command)[:300]}"], platform.now())
     platform.signals.notify(row.id)
-    argv = processes.one_off(command, live.processes.values())
+    argv = processes.one_off(command, [process.command for process in spec.processes])
     return platform.driver().run(deploys.run_spec(spec, f"run-{uuid.uuid4().hex}", argv), say)

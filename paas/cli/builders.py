@@ -69,6 +69,17 @@ def _row(version: dict[str, Any]) -> tuple[object, ...]:
 
 
 @builders.command()
+@click.argument("name", metavar="NAME[:VERSION]")
+@click.pass_obj
+def usage(session: Session, name: str) -> None:
+    """Show what a builder says about itself: how to use it, and which variables it knows."""
+    name, _, version = name.partition(":")
+    found = session.api().get(f"/builders/{addresses.segment(name)}/usage", version=version)
+    for line in found["text"].splitlines():
+        click.echo(output.clean(line))
+
+
+@builders.command()
 @click.argument("names", nargs=-1, metavar="[NAME[:VERSION]]...")
 @click.option("--quiet", "-q", is_flag=True, help="Only what changed.")
 @click.pass_obj

@@ -34,6 +34,13 @@ class BuilderInfo:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """What a builder says about itself."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Package:
     """How one package of a builder's image changed."""
 

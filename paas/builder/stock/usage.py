@@ -4,29 +4,28 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from paas.builder.bases import Base
-from paas.builder.job import Tools
 from paas.builder.stock import contract as contracts
 from paas.builder.stock import scripts, users
+from paas.core.builds import Limits
 from paas.errors import BuildFailed, NotFound
-from paas.ports import SandboxOutOfMemory, SandboxTimeout
+from paas.oci.images import Image
+from paas.ports import Sandboxes, SandboxOutOfMemory, SandboxTimeout
 
 _MAX_LINES = 1000
 _SECONDS_HINT = "The builder's usage script should only print."
 
 
-def usage(tools: Tools, base: Base, build_id: str) -> str:
-    """The text; `build_id` names the sandbox. Raises BuildFailed, Unavailable, NotFound where there is no script."""
-    contract = contracts.read(base.image)
+def usage(sandboxes: Sandboxes, limits: Limits, reference: str, image: Image, name: str) -> str:
+    """The text; `name` is the sandbox's. Raises BuildFailed, Unavailable, NotFound where there is no script."""
+    contract = contracts.read(image)
     user = users.of_assemble(contract)
-    reference = f"{tools.registry_host}/{base.repository}@{base.digest}"
     lines: list[str] = []
 
     def take(line: str) -> None:
         if len(lines) < _MAX_LINES:
             lines.append(line.rstrip())
 
-    with closing(tools.sandboxes.open(reference, tools.limits, build_id=build_id)) as sandbox:
+    with closing(sandboxes.open(reference, limits, build_id=name)) as sandbox:
         folder = scripts.folder_of(contract.scripts_url)
         if not folder or scripts.USAGE not in scripts.names_at(sandbox, folder):
             raise NotFound("the builder has no usage script", hint="Its documentation may say more.")

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from flask import Response
 
 from paas.actions import access, builders
-from paas.core.builders import BuilderInfo
+from paas.core.builders import BuilderInfo, Usage
 from paas.core.permissions import Permission
 from paas.ports import Say
 from paas.web import render, streams
@@ -25,6 +25,10 @@ class UpdateWanted(Given):
     version: Text = ""
 
 
+class UsageQuery(Given):
+    version: Text = ""
+
+
 @noun.route("GET", "/builders")
 def list_builders(call: Call) -> list[BuilderInfo]:
     """All builders with their versions."""
@@ -35,6 +39,16 @@ def list_builders(call: Call) -> list[BuilderInfo]:
 def get_builder(call: Call, path: BuilderPath) -> BuilderInfo:
     """One builder."""
     return builders.get(call.platform, call.actor, path.name)
+
+
+@noun.route("GET", "/builders/<name>/usage")
+def get_usage(call: Call, path: BuilderPath, query: UsageQuery) -> Usage:
+    """What a version says about itself: its S2I script `usage`, run in a sandbox."""
+    release = call.slots.take(call.actor.user_id, f"builders/{path.name}/usage")
+    try:
+        return builders.usage(call.platform, call.actor, path.name, query.version)
+    finally:
+        release()
 
 
 @noun.route("POST", "/builders/<name>/update")

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from paas.builder.bases import Base
 from paas.builder.stock.usage import usage
 from paas.errors import BuildFailed, NotFound
 from tests.conformance.s2i.fixtures import ASSEMBLE, IN_IMAGE, LABELLED, RUN, SCRIPTS, SOURCE, TOP, Case, Recipe
@@ -150,11 +149,14 @@ def test_secret_written_into_a_script_does_not_stay(case: Case) -> None:
 
 
 def test_usage_is_what_the_builder_prints(case: Case) -> None:
-    def base(recipe: Recipe) -> Base:
-        repository = case.shelf.image(recipe).split("/", 1)[1].removesuffix(":1")
-        digest = case.kitchen.registry.digest_of(repository, "1")
-        return Base(repository, digest, case.kitchen.registry.image(repository, digest))
+    tools = case.kitchen.tools()
 
-    assert usage(case.kitchen.tools(), base(Recipe()), "usage") == "This builder is a fixture."
+    def said(recipe: Recipe) -> str:
+        repository = case.shelf.image(recipe).split("/", 1)[1].removesuffix(":1")
+        digest = tools.registry.digest_of(repository, "1")
+        reference = f"{tools.registry_host}/{repository}@{digest}"
+        return usage(tools.sandboxes, tools.limits, reference, tools.registry.image(repository, digest), "usage")
+
+    assert said(Recipe()) == "This builder is a fixture."
     with pytest.raises(NotFound):
-        usage(case.kitchen.tools(), base(Recipe(scripts={"assemble": ASSEMBLE})), "usage")
+        said(Recipe(scripts={"assemble": ASSEMBLE}))

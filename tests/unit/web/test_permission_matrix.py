@@ -22,6 +22,7 @@ TABLE: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
     ("status.get_status", "GET"): ("stranger", "/status", {}),
     ("builders.list_builders", "GET"): ("stranger", "/builders", {}),
     ("builders.get_builder", "GET"): ("stranger", "/builders/python", {}),
+    ("builders.get_usage", "GET"): ("stranger", "/builders/python/usage", {}),
     ("builders.update_builder", "POST"): ("platform", "/builders/python/update", {"json": {}}),
     ("rebases.rebase_app", "POST"): ("edit", f"{A}/rebase", {"json": {}}),
     ("rebases.start_rebase", "POST"): ("platform", "/rebases", {"json": {}}),
