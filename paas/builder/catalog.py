@@ -128,7 +128,7 @@ def parse(content: bytes, file: str) -> Builder:
         name=reader.name(),
         display_name=reader.text("display-name"),
         version=reader.text("version"),
-        detect_any=reader.texts("detect.any", required=True),
+        detect_any=reader.texts("detect.any"),
         detect_unless=reader.texts("detect.unless"),
         dependency_files=reader.texts("dependencies.files"),
         lock_files=reader.texts("dependencies.lock"),
@@ -166,12 +166,10 @@ class _Reader:
             raise _invalid(self.file, "name", f"{name[:60]!r} is not 1 to 40 of a-z, 0-9 and single '-'")
         return name
 
-    def texts(self, key: str, *, required: bool = False) -> tuple[str, ...]:
+    def texts(self, key: str) -> tuple[str, ...]:
         value = self._value(key, [])
         if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
             raise _invalid(self.file, key, "must be a list of texts")
-        if required and not value:
-            raise _invalid(self.file, key, "must name at least one file")
         return tuple(value)
 
     def packages(self) -> str:

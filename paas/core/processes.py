@@ -39,7 +39,7 @@ LAUNCHER, LAUNCHED = "/cnb/lifecycle/launcher", "/cnb/process/"
 def one_off(command: tuple[str, ...], processes: Iterable[Sequence[str]]) -> tuple[str, ...]:
     """A command in the environment of the app's processes: where a launcher makes that, it starts the command too."""
     is_launched = any(process and process[0].startswith(LAUNCHED) for process in processes)
-    return (LAUNCHER, *command) if is_launched and not command[0].startswith("/cnb/") else command
+    return (LAUNCHER, "--", *command) if is_launched and not command[0].startswith("/cnb/") else command
 
 
 def default_check(process: str) -> HealthCheck:

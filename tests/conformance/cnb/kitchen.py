@@ -24,7 +24,7 @@ from paas.oci.layers import LayerWriter
 from tests.integration.kitchen import Kitchen
 
 BUILDER = Builder(name="buildpacks", display_name="Buildpacks", version="1", detect_any=())
-LAUNCHER = b'#!/bin/sh\nexport LAUNCHED_BY=launcher\n[ $# = 0 ] || exec "$@"\necho launched\n'
+LAUNCHER = b'#!/bin/sh\nexport LAUNCHED_BY=launcher\n[ $# = 0 ] || { shift; exec "$@"; }\necho launched\n'
 ENV = {
     "CNB_USER_ID": "1001",
     "CNB_GROUP_ID": "0",

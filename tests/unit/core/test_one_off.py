@@ -12,7 +12,7 @@ LAUNCHER = "/cnb/lifecycle/launcher"
 @pytest.mark.parametrize(
     ("command", "processes", "argv"),
     [
-        (("env",), [("/cnb/process/web",)], (LAUNCHER, "env")),
+        (("env",), [("/cnb/process/web",)], (LAUNCHER, "--", "env")),
         (("env",), [("gunicorn", "app:app")], ("env",)),
         (("env",), [], ("env",)),
         (("/cnb/process/worker",), [("/cnb/process/web",)], ("/cnb/process/worker",)),
