@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import tarfile
 import zlib
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ from paas.oci.layers import LayerWriter
 from tests.integration.kitchen import Kitchen
 
 BUILDER = Builder(name="buildpacks", display_name="Buildpacks", version="1", detect_any=())
-LAUNCHER = b'#!/bin/sh\nexport LAUNCHED_BY=launcher\n[ $# = 0 ] || { shift; exec "$@"; }\necho launched\n'
+LAUNCHER = b'#!/bin/sh\nexport LAUNCHED_BY=launcher\n[ "$1" != -- ] || shift\n[ $# = 0 ] || exec "$@"\necho launched\n'
 ENV = {
     "CNB_USER_ID": "1001",
     "CNB_GROUP_ID": "0",
@@ -110,6 +111,16 @@ class Case:
                 for one in tar
                 if not one.isdir()
             }
+
+    def start(self, result: BuildResult, *argv: str, **env: str) -> str:
+        """What a process prints that is started as the platform starts it: the image's entry point does not count."""
+        given = [f"--env={name}={value}" for name, value in env.items()]
+        reference = f"{self.kitchen.host}/apps/{self.kitchen.app_id}@{result.image}"
+        command = ["docker", "run", "--rm", "--network=none", "--user=1001:0", "--cap-drop=ALL", *given]
+        command += [f"--entrypoint={argv[0]}", reference, *argv[1:]]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def note(self, result: BuildResult, layer: str) -> Any:
         return next(note for note in result.ledger if note.name == layer)
