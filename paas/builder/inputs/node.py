@@ -14,7 +14,15 @@ from typing import Any
 _LIFECYCLE = ("preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare")
 _GROUPS = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies", "overrides", "resolutions")
 _LOCAL = re.compile(r"(?:file|link|portal|workspace|patch|exec):|[./~]")
-_LOCAL_IN_LOCK = re.compile(rb"""(?:^|[\s"'@(])(?:file|link|portal|workspace|patch|exec):""", re.MULTILINE)
+_LOCAL_IN_LOCK = re.compile(
+    rb"""(?:^|[\s"'@(])(?:file|link|portal|workspace|patch|exec):(?!\.["']?(?::|$)|[^"\n]*builtin<)""", re.MULTILINE
+)
+"""Yarn's own locks name the project itself as `workspace:.`, and patches that Yarn brings as `builtin<...>`."""
+_OF_SOURCE = {
+    "pnpm-workspace.yaml": re.compile(rb"^(?:packages|patchedDependencies):", re.MULTILINE),
+    ".yarnrc.yml": re.compile(rb"^(?:plugins|constraintsPath|injectEnvironmentFiles):", re.MULTILINE),
+}
+"""Settings that make package managers look at other files. The same as in the builder's script."""
 _NPM_LOCKS = ("package-lock.json", "npm-shrinkwrap.json")
 _TEXT_LOCKS = ("yarn.lock", "pnpm-lock.yaml")
 _EXACT = re.compile(r"=?v?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?|.*#[0-9a-f]{40}")
@@ -23,7 +31,7 @@ _EXACT = re.compile(r"=?v?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?|.*#[0-9a-f]{40}"
 def needs_source(files: Mapping[str, bytes]) -> str:
     """Why an installer would look beyond these files; empty if it would not."""
     try:
-        return _manifest_reason(files) or _lock_reason(files)
+        return _manifest_reason(files) or _lock_reason(files) or _settings_reason(files)
     except (ValueError, RecursionError, AttributeError, TypeError):
         return "package.json or its lock file could not be read"
 
@@ -63,6 +71,13 @@ def _lock_reason(files: Mapping[str, bytes]) -> str:
     for path in _TEXT_LOCKS:
         if _LOCAL_IN_LOCK.search(files.get(path, b"")):
             return f"{path} names a local path"
+    return ""
+
+
+def _settings_reason(files: Mapping[str, bytes]) -> str:
+    for path, pattern in _OF_SOURCE.items():
+        if found := pattern.search(files.get(path, b"")):
+            return f"{path} has {found[0].decode().rstrip(':')}"
     return ""
 
 

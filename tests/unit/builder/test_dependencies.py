@@ -27,7 +27,7 @@ NODE = Builder(
     "Node.js",
     "20",
     ("package.json",),
-    dependency_files=("package.json", "package-lock.json", "yarn.lock"),
+    dependency_files=("package.json", "package-lock.json", "yarn.lock", "pnpm-workspace.yaml", ".yarnrc.yml"),
     lock_files=("package-lock.json", "yarn.lock"),
     copy="/opt/app-root/src",
 )
@@ -243,10 +243,19 @@ def test_package_json_that_needs_the_source_widens(text: str) -> None:
         {"package-lock.json": '{"packages": {"a": {"resolved": "file:a.tgz"}}}'},
         {"yarn.lock": 'a@1:\n  resolved "file:./a.tgz"\n'},
         {"yarn.lock": '"a@file:a":\n  version "1"\n'},
+        {"yarn.lock": '"a@workspace:packages/a":\n  version: 0.0.0-use.local\n'},
+        {"yarn.lock": '  resolution: "a@patch:a@npm%3A1#./a.patch"\n'},
+        {"pnpm-workspace.yaml": "packages:\n  - packages/*\n"},
+        {".yarnrc.yml": "plugins:\n  - path: .yarn/plugins/a.cjs\n"},
     ],
 )
 def test_node_lock_with_a_local_path_widens(lock: dict[str, str]) -> None:
     assert isinstance(plan(NODE, {"package.json": "{}", **lock}), Widened)
+
+
+def test_yarn_lock_that_names_the_project_itself_is_no_reason_to_widen() -> None:
+    lock = '"shop@workspace:.":\n  resolution: "shop@workspace:."\n"a@patch:a@1#optional!builtin<compat/a>":\n'
+    assert isinstance(plan(NODE, {"package.json": "{}", "yarn.lock": lock}), Declared)
 
 
 def test_package_json_is_pinned_by_lock_or_exact_versions() -> None:

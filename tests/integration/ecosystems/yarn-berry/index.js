@@ -1,0 +1,1 @@
+console.log(require('debug').name, require('fs').existsSync('node_modules/mkdirp'))
