@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from paas.core.builds import BuildSettings
 from paas.errors import BuildFailed
 from tests.integration.test_builder import (  # noqa: F401 - fixtures
     Bench,
@@ -99,3 +100,68 @@ def test_what_only_pip_reads_is_installed_by_pip_to_the_same_bytes_each_time(ben
     assert fresh.build(files).image == first.image
     script = "import itsdangerous, os; print(os.path.exists(itsdangerous.__cached__))"
     assert bench.run(first.image, "python", "-c", script) == "True\n"
+
+
+def test_npm_lock_file_that_lies_is_a_failure_with_a_hint(bench: Bench) -> None:  # noqa: F811
+    files = source("npm")
+    lock = json.loads(files["package-lock.json"])
+    lock["packages"]["node_modules/ms"]["integrity"] = f"sha512-{'A' * 86}=="
+    with pytest.raises(BuildFailed) as failed:
+        bench.build(files | {"package-lock.json": json.dumps(lock)})
+    assert (failed.value.reason, failed.value.stage) == ("AssembleFailed", "dependencies")
+    assert "hash" in failed.value.message
+    assert failed.value.hint
+
+
+def test_postinstall_of_the_project_sees_the_source(bench: Bench) -> None:  # noqa: F811
+    package = {"name": "shop", "version": "1.0.0", "dependencies": {"ms": "2.1.2"}}
+    package["scripts"] = {"postinstall": "node make.js"}
+    files = {
+        "package.json": json.dumps(package),
+        "make.js": "require('fs').writeFileSync('made.txt', String(require('ms')('2s')))\n",
+        "index.js": "",
+    }
+    result = bench.build(files)
+    assert bench.run(result.image, "cat", "made.txt") == "2000"
+
+
+def test_folder_of_a_monorepo_is_the_app(bench: Bench) -> None:  # noqa: F811
+    inner = {f"services/shop/{path}": text for path, text in source("uv").items()}
+    files = inner | {"package.json": "{}", "README.md": "all of it"}
+    result = bench.build(files, settings=BuildSettings(context_dir="services/shop"))
+    assert result.builder == "python:3.13"
+    assert bench.run(result.image, "sh", "-c", "ls; python app.py").splitlines()[-1] == "Signer"
+    assert "README.md" not in bench.run(result.image, "ls")
+    again = bench.build(files | {"README.md": "changed"}, settings=BuildSettings(context_dir="services/shop"))
+    assert again.image == result.image
+
+
+SETTINGS = """\
+SECRET_KEY = "x"
+INSTALLED_APPS = ["django.contrib.staticfiles"]
+STATIC_URL = "static/"
+STATIC_ROOT = "collected"
+STATICFILES_DIRS = ["assets"]
+"""
+MANAGE = """\
+import os, sys
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
+from django.core.management import execute_from_command_line
+execute_from_command_line(sys.argv)
+"""
+
+
+def test_static_files_of_django_are_collected(bench: Bench) -> None:  # noqa: F811
+    files = {
+        "requirements.txt": "django==5.2.8\n",
+        "manage.py": MANAGE,
+        "settings.py": SETTINGS,
+        "assets/site.css": "a {}\n",
+        "Procfile": "web: python manage.py runserver 0.0.0.0:$PORT\n",
+    }
+    result = bench.build(files)
+    assert bench.run(result.image, "cat", "collected/site.css") == "a {}\n"
+    with pytest.raises(BuildFailed) as failed:
+        bench.build(files | {"settings.py": SETTINGS + "raise RuntimeError('broken settings')\n"})
+    assert failed.value.stage == "assemble"
+    assert told(bench, "broken settings")
