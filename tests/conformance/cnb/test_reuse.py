@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
+from paas.builder import rebase
 from paas.errors import BuildFailed
-from tests.conformance.cnb.kitchen import WEB, Case, layer, pack
+from paas.oci import images
+from paas.oci.archive import Entry
+from paas.oci.digests import parse_digest
+from paas.oci.layers import LayerWriter
+from tests.conformance.cnb.kitchen import BUILDER, WEB, Case, layer, pack
 
 pytestmark = pytest.mark.integration
 SHOW = (
@@ -59,3 +66,28 @@ def test_reuse_restores_store_and_sboms(case: Case) -> None:
     case.build(pack("one", SHOW + 'cat "$CNB_LAYERS_DIR/a.sbom.syft.json"\n' + WEB), again=True)
     assert "       store.toml: [metadata] seen = 4" in case.kitchen.lines
     assert "       bom" in case.kitchen.lines
+
+
+def test_rebase_moves_the_image_onto_a_patched_run_image(case: Case) -> None:
+    registry, repository = case.kitchen.registry, f"apps/{case.kitchen.app_id}"
+    result = case.build(pack("one", layer("a", "launch", {"f": "a"}) + WEB))
+    run = BUILDER.run_repository
+    old = registry.image(run, registry.digest_of(run, "1"))
+    with registry.upload(run) as upload:
+        writer = LayerWriter(upload.write)
+        writer.add(Entry("patched", "file", 0o644, 5), io.BytesIO(b"fixed"))
+        patch = writer.finish()
+        upload.commit(patch.digest)
+    registry.push_image(run, images.extend(old, [patch]), tag="1")
+    try:
+        moved = rebase.rebase(registry, repository, result.image)
+    finally:
+        registry.push_image(run, old, tag="1")
+    image = registry.image(repository, parse_digest(moved.image))
+    assert [one.diff_id for one in image.layers] == [
+        *(one.diff_id for one in (*old.layers, patch)),
+        *(one.diff_id for one in registry.image(repository, parse_digest(result.image)).layers[len(old.layers) :]),
+    ]
+    settings = image.config["config"]
+    assert (settings["Entrypoint"], settings["WorkingDir"]) == (["/cnb/process/web"], "/workspace")
+    assert case.kitchen.run(moved.image, "--", "cat", "/patched", "/layers/one/a/f") == "fixeda"
