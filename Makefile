@@ -44,11 +44,11 @@ unit:  ## Tests without services, and those about the code itself
 
 integration:  ## Tests of single parts on real services
 	@bin/setup test
-	$(PYTEST) -q tests/integration tests/contracts tests/conformance
+	$(PYTEST) -q -n 2 --dist loadfile tests/integration tests/contracts tests/conformance
 
 e2e:  ## Tests of a whole own platform, as a user types
 	@bin/setup test
-	$(PYTEST) -q tests/e2e
+	$(PYTEST) -q -n 2 --dist loadfile tests/e2e
 
 bench:  ## Measure the build engine beside its rivals, export, idle memory; needs `make up` (S2I=/path/to/s2i)
 	.venv/bin/python -m bench.build_engine --s2i "$(S2I)"

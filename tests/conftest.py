@@ -150,6 +150,11 @@ def _engine_answers(settings: Settings) -> bool:
         return False
 
 
+def _worker() -> int:
+    """Which of pytest-xdist's processes this is."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
 @pytest.fixture(scope="session")
 def platform_installation() -> Iterator[Installation]:
     """A whole platform of the session's own; everything of it is gone afterwards."""
@@ -161,7 +166,7 @@ def platform_installation() -> Iterator[Installation]:
         port=free_port(),
         registry_port=free_port(),
         gc_grace=3,
-        network_pool=f"10.{202 + secrets.randbelow(48)}.0.0/16",
+        network_pool=f"10.{202 + 2 * secrets.randbelow(24) + _worker() % 2}.0.0/16",
         git_hosts=bridge_address(),
     )
     require(_engine_answers(settings), "a Docker Engine")
