@@ -21,6 +21,7 @@ from typing import Any
 
 from bench.subject import await_answer
 from paas import bootstrap, settings
+from paas.ops import images
 
 CA = "/tmp/ca-bundle.crt"
 
@@ -223,8 +224,8 @@ def _check(told: Any) -> None:
 
 
 def builder_image(engine: Any, name: str) -> str:
-    """The newest image of one of our builders on this engine."""
-    found = [image for image in engine.images.list(f"paas/{name}") if image.tags]
-    if not found:
-        raise SystemExit(f"there is no image paas/{name} on this engine: make up")
-    return str(max(found, key=lambda image: image.attrs["Created"]).tags[0])
+    """The build image with which this platform builds by default."""
+    recipe = next(one for one in images.recipes(settings.load(), name) if one.repository == f"builders/{name}")
+    if not engine.images.list(recipe.tag):
+        raise SystemExit(f"there is no image {recipe.tag} on this engine: bin/paas builders make {name}")
+    return recipe.tag
