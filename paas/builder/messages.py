@@ -100,7 +100,7 @@ def layers_headline() -> str:
 
 
 def layer(name: str, state: str, digest: str, count: int, reason: str) -> str:
-    return detail(f"{name:<13} {state:<7} {digest[:15]}…  {size(count):>8}  ({reason})")
+    return detail(f"{name}  {state:<7} {digest[:15]}…  {size(count):>8}  ({reason})")
 
 
 def pushed(digest: str) -> str:

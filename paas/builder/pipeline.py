@@ -51,8 +51,9 @@ def _build(spec: BuildSpec, tools: Tools, say: Say) -> BuildResult:
             testing.run(fetched, made.image, made.processes.values())
     notes = ledger.explain(fetched, made)
     say(messages.layers_headline())
+    width = max((len(note.name) for note in notes), default=0)
     for note in notes:
-        say(messages.layer(note.name, note.state, note.digest, note.size, note.reason))
+        say(messages.layer(note.name.ljust(width), note.state, note.digest, note.size, note.reason))
     if warning := ledger.growth(notes, spec.previous):
         say(warning)
     return BuildResult(

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import io
 import itertools
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from tempfile import SpooledTemporaryFile
 
 from paas.builder import packages, sandboxed
 from paas.builder.job import Job
@@ -38,7 +39,7 @@ RESOLVE = "--resolve"
 Items = Iterator[tuple[Entry, Reader]]
 _LIMITS = archive.Limits(max_bytes=4 << 30, max_entries=1_000_000)
 _TOLD = archive.Limits(max_bytes=64 << 20, max_entries=20_000)
-_GZIP, _PIECE, _IN_MEMORY = 31, 1 << 20, 16 << 20
+_GZIP, _PIECE = 31, 1 << 20
 _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==\S+(?: .*)?")
 
 
@@ -73,21 +74,18 @@ def offer(job: Job, sandbox: Sandbox, found: Scripts, scope: str, last: Kept | N
     """Put into the sandbox what of the last build's packages is wanted again. Raises BuildFailed, Unavailable."""
     if last is None or not last.lines:
         return Offer()
-    sandboxed.run_program(job, sandbox, (found.path(SCRIPT), RESOLVE), found.user, STAGE)
-    wanted = told(sandbox, found, scope).lines
+    with ThreadPoolExecutor(1) as pool:  # reads while the script resolves
+        reading = pool.submit(_infos, job, last)
+        sandboxed.run_program(job, sandbox, (found.path(SCRIPT), RESOLVE), found.user, STAGE)
+        wanted = told(sandbox, found, scope).lines
+        infos = reading.result()
     same = {project for project, line in wanted.items() if last.lines.get(project) == line}
-    known = packages.parse(dict(_records(job, last)))
+    known = packages.parse({entry.path: body for entry, body in infos if entry.path.endswith(".dist-info/RECORD")})
     if not same or any(package.runs_at_start for package in known):
         return Offer()
     given = [package for package in known if project_of(package.project) in same]
     own = {packages.part(package) for package in given} & last.parts.keys() - {packages.SHARED}
-    with SpooledTemporaryFile(_IN_MEMORY) as file:
-        writer = TarWriter(file.write)
-        for entry, body in _of(job, last, infos=frozenset(package.info for package in given)):
-            writer.add(entry, body if entry.kind == "file" else None)
-        writer.close()
-        file.seek(0)
-        sandbox.put(iter(lambda: file.read(_PIECE), b""), "/")
+    sandbox.put([_packed(infos, frozenset(package.info for package in given))], "/")
     return Offer(tuple(given), {part: last.parts[part] for part in own})
 
 
@@ -96,7 +94,7 @@ def merged(job: Job, changed: Items, last: Kept | None, offered: Offer) -> Items
     if last is None or not offered.packages:
         return changed
     paths = frozenset(path for package in offered.packages for path in package.paths)
-    return heapq.merge(changed, _of(job, last, paths=paths), key=_order)
+    return heapq.merge(changed, _of(job, last, lambda path: packages.source_of(path) in paths), key=_order)
 
 
 def told(sandbox: Sandbox, found: Scripts, scope: str) -> Told:
@@ -136,20 +134,37 @@ def _lines(pinned: str, scope: str) -> dict[str, str]:
     return found
 
 
-def _records(job: Job, last: Kept) -> Iterator[tuple[str, bytes]]:
-    for entry, body in _entries(job, last):
-        if entry.kind == "file" and entry.path.endswith(".dist-info/RECORD"):
-            yield entry.path, body.read()
+def _infos(job: Job, last: Kept) -> list[tuple[Entry, bytes]]:
+    """All dist-info folders of the shared layer, with the folders above them: small texts."""
+    left, found = _TOLD.max_bytes, []
+    for entry, body in _of(job, last, _info_of):
+        left -= entry.size
+        if left < 0:
+            raise InvalidInput("the packages' notes of themselves are too large", hint="Build with --no-cache.")
+        found.append((entry, body.read() if entry.kind == "file" else b""))
+    return found
 
 
-def _of(job: Job, last: Kept, *, infos: frozenset[str] = frozenset(), paths: frozenset[str] = frozenset()) -> Items:
-    """Entries of the shared layer that lie in these folders, or are these files or made from them; with folders."""
+def _packed(entries: Iterable[tuple[Entry, bytes]], infos: frozenset[str]) -> bytes:
+    """A tar of these dist-info folders."""
+    out = bytearray()
+    writer = TarWriter(out.extend)
+    for entry, body in entries:
+        is_above = entry.kind == "dir" and any(info.startswith(f"{entry.path}/") for info in infos)
+        if is_above or _info_of(f"{entry.path}/") in infos:
+            writer.add(entry, io.BytesIO(body) if entry.kind == "file" else None)
+    writer.close()
+    return bytes(out)
+
+
+def _of(job: Job, last: Kept, is_wanted: Callable[[str], object]) -> Items:
+    """Entries of the shared layer by their paths, with the folders above them."""
     waiting: list[Entry] = []
     for entry, body in _entries(job, last):
         waiting = [above for above in waiting if entry.path.startswith(f"{above.path}/")]
         if entry.kind == "dir":
             waiting.append(entry)
-        elif _info_of(entry.path) in infos or packages.source_of(entry.path) in paths:
+        elif is_wanted(entry.path):
             yield from ((folder, body) for folder in waiting)
             waiting = []
             yield entry, body

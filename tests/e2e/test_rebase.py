@@ -74,3 +74,4 @@ def test_only_admins_rebase_all(ada: Person) -> None:
     done = ada.paasctl("apps", "rebase", "--all", ok=False)
     assert done.returncode == 5
     assert ada.paasctl("builders", "update", "static", ok=False).returncode == 5
+    assert "s2i build" in ada.paasctl("builders", "usage", "static").stdout

@@ -14,7 +14,7 @@ from paas.builder.cnb.running import LAYERS, STAMP, WORK, Session
 from paas.errors import NotFound
 
 STAGE = "build"
-_MAX = 64 << 20
+_MAX = 32 << 20
 _MAX_FILES = 5000
 _COLLECT = f"""
 umask 022

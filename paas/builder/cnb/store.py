@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import io
 import posixpath
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from paas.oci.streams import Chunks
 
 PLACE = "cnb/buildpacks"
 _MAX_FOLDERS, _MAX_BYTES = 200, 64 * 1024
+_IN_MEMORY, _PIECE = 8 << 20, 1 << 20
 _URNS = ("urn:buildpack:", "urn:cnb:builder:")
 _REMOTE = ("urn:", "docker:", "http:", "https:", "file:", "git@")
 _DETECT = b"#!/bin/sh\nexit 0\n"
@@ -104,8 +107,18 @@ def wanted(store: Store, asked: Project, contents: Mapping[str, bytes]) -> tuple
     return order.resolve(order.around(given, before, after), store.find)
 
 
-def write(writer: TarWriter, packs: Sequence[Buildpack], open_source: Open, limits: Limits) -> None:
+@contextmanager
+def tar(packs: Sequence[Buildpack], open_source: Open, limits: Limits) -> Iterator[Iterator[bytes]]:
     """The buildpacks' files at their places, owned by root."""
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
+        writer = TarWriter(file.write)
+        _write(writer, packs, open_source, limits)
+        writer.close()
+        file.seek(0)
+        yield iter(lambda: file.read(_PIECE), b"")
+
+
+def _write(writer: TarWriter, packs: Sequence[Buildpack], open_source: Open, limits: Limits) -> None:
     writer.add(Entry("cnb", "dir", 0o755))
     writer.add(Entry(PLACE, "dir", 0o755))
     for pack in packs:

@@ -28,7 +28,6 @@ from paas.builder.source import SourceFiles
 from paas.builder.stages import Stages
 from paas.core import names
 from paas.errors import InvalidInput
-from paas.oci.archive import TarWriter
 
 BUILDER = "buildpacks"
 _FILES = (project.FILE, project.LIST, project.ORDER)
@@ -104,12 +103,9 @@ def _session(job: Job, asked: Project, known: Store, groups: Sequence[Group]) ->
 
 def _put_buildpacks(session: Session, known: Store, refs: Sequence[Ref]) -> None:
     job = session.job
-    out = bytearray()
-    writer = TarWriter(out.extend)
     packs = [known.get(ref) for ref in refs]
-    store.write(writer, packs, open_source(job.spec, job.tools), job.tools.source_limits)
-    writer.close()
-    session.sandbox.put(iter([bytes(out)]), "/")
+    with store.tar(packs, open_source(job.spec, job.tools), job.tools.source_limits) as tar:
+        session.sandbox.put(tar, "/")
 
 
 def _put_app(session: Session, asked: Project) -> None:
