@@ -118,21 +118,30 @@ class Rivals:
             return time.monotonic() - began
 
     def _assemble(self, image: str) -> None:
-        artifacts = b""
-        if image in self.made:
-            with self._container(["sleep", "600"], image=image) as old:
-                told = old.exec_run(["/usr/libexec/s2i/save-artifacts"], stream=True, demux=True).output
-                artifacts = b"".join(out for out, _ in told if out)
-        with self._container(["sh", "-c", "exec /usr/libexec/s2i/assemble"], start=False) as container:
-            source = {f"src/{path.relative_to(self.folder)}": path.read_bytes() for path in _files(self.folder)}
-            put(container, "/tmp", source)
-            if artifacts:
-                container.put_archive("/tmp", _below("artifacts", artifacts))
-            container.start()
-            if code := container.wait(timeout=900)["StatusCode"]:
-                raise SystemExit(f"assemble ended with {code}: {container.logs()[-2000:].decode()}")
-            name, _, tag = image.rpartition(":")
-            container.commit(name, tag, changes=['CMD ["/usr/libexec/s2i/run"]'])
+        """As s2i does it: source and artifacts lie in a folder of the host, from where they are uploaded."""
+        with tempfile.TemporaryDirectory() as upload:
+            shutil.copytree(self.folder, Path(upload, "src"), ignore=shutil.ignore_patterns(".git"))
+            if image in self.made:
+                self._save_artifacts(image, Path(upload, "artifacts"))
+            with self._container(["sh", "-c", "exec /usr/libexec/s2i/assemble"], start=False) as container:
+                owned = ("tar", "--create", "--owner=1001", "--group=0", "--file=-", f"--directory={upload}", ".")
+                with subprocess.Popen(owned, stdout=subprocess.PIPE) as packed:
+                    container.put_archive("/tmp", packed.stdout)
+                container.start()
+                if code := container.wait(timeout=900)["StatusCode"]:
+                    raise SystemExit(f"assemble ended with {code}: {container.logs()[-2000:].decode()}")
+                name, _, tag = image.rpartition(":")
+                container.commit(name, tag, changes=['CMD ["/usr/libexec/s2i/run"]'])
+
+    def _save_artifacts(self, image: str, folder: Path) -> None:
+        folder.mkdir()
+        with self._container(["sleep", "600"], image=image) as old:
+            told = old.exec_run(["/usr/libexec/s2i/save-artifacts"], stream=True, demux=True).output
+            unpack = ("tar", "--extract", "--file=-", f"--directory={folder}")
+            with subprocess.Popen(unpack, stdin=subprocess.PIPE) as unpacked:
+                assert unpacked.stdin
+                for out, _ in told:
+                    unpacked.stdin.write(out or b"")
 
     def _live(self, image: str, version: str, began: float) -> float:
         _check(self.engine.api.push(image, stream=True, decode=True))
@@ -185,16 +194,6 @@ def put(container: Any, folder: str, files: dict[str, bytes]) -> None:
             info.size, info.mode, info.uid = len(content), 0o644, 1001
             tar.addfile(info, io.BytesIO(content))
     container.put_archive(folder, out.getvalue())
-
-
-def _below(folder: str, packed: bytes) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=io.BytesIO(packed)) as old, tarfile.open(fileobj=out, mode="w") as new:
-        for info in old:
-            info.name = f"{folder}/{info.name}"
-            info.uid = 1001
-            new.addfile(info, old.extractfile(info) if info.isreg() else None)
-    return out.getvalue()
 
 
 @contextlib.contextmanager
