@@ -45,7 +45,7 @@ func main() {
 	}
 	runExecD(env, all, kind, app)
 	if start.isShell {
-		start.command = shell(all, kind, app, start.command)
+		start.command = shell(all, app, start.command)
 	}
 	replace(env, start, app)
 }
@@ -86,26 +86,32 @@ func choose(known metadata, argv []string, execEnv string) (string, start) {
 	return kind, start{command: append(append([]string{}, found.command...), args...), folder: found.folder}
 }
 
-// The command behind the profiles. One word may be a whole line of shell.
-func shell(layers []string, kind, app string, command []string) []string {
+// The command behind the profiles. One word may be a whole line of shell. No variable or parameter of the shell is used
+// here: profiles may set any.
+func shell(layers []string, app string, command []string) []string {
 	var profiles []string
 	for _, layer := range layers {
 		profiles = append(profiles, filesOf(filepath.Join(layer, "profile.d"))...)
 	}
-	for _, layer := range layers {
-		if kind != "" {
-			profiles = append(profiles, filesOf(filepath.Join(layer, "profile.d", kind))...)
-		}
-	}
 	if own := filepath.Join(app, ".profile"); isFile(own) {
 		profiles = append(profiles, own)
 	}
-	script := `count=$1; shift; while ((count--)); do source "$1"; shift; done; exec "$@"`
 	if len(command) == 1 {
 		command = []string{"bash", "-c", command[0]}
 	}
-	found := []string{"bash", "-c", script, "bash", fmt.Sprint(len(profiles))}
-	return append(append(found, profiles...), command...)
+	var script strings.Builder
+	for _, profile := range profiles {
+		script.WriteString("source " + quoted(profile) + "\n")
+	}
+	script.WriteString("exec --")
+	for _, word := range command {
+		script.WriteString(" " + quoted(word))
+	}
+	return []string{"bash", "-c", script.String()}
+}
+
+func quoted(word string) string {
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 func isFile(path string) bool {

@@ -118,6 +118,9 @@ func (r *reader) below(here table, keys []string) table {
 		case table:
 			here = found
 		case []any:
+			if len(found) == 0 {
+				r.fail("%q is no table", key)
+			}
 			last, isTable := found[len(found)-1].(table)
 			if !isTable {
 				r.fail("%q is no table", key)

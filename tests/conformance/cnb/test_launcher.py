@@ -124,6 +124,10 @@ def test_launch_starts_a_line_of_shell_behind_the_profiles(image: Image) -> None
     (image.app / ".profile").write_text("export C=$B$B\n")
     assert image.start("launcher", "echo $A $B $C | tr 1 2").stdout == "2 22 2222\n"
     assert image.start("launcher", "printenv", "C").stdout == "1111\n"
+    image.write("one/c/profile.d/it's 3.sh", "set -- lost; count=7\n")
+    assert image.start("launcher", "printf", "%s|", "a b", "it's", "$C").stdout == "a b|it's|$C|"
+    (image.layers / "one/c/profile.d/it's 3.sh").unlink()
+    assert image.start("launcher", "printenv", "count", count="5").stdout == "5\n"
 
 
 def test_launch_working_directory_of_a_process(image: Image) -> None:
@@ -224,8 +228,15 @@ def test_launch_runs_exec_d_and_takes_its_variables(image: Image) -> None:
 
 @pytest.mark.parametrize(
     "script",
-    ["exit 3", "echo 'A = 1' >&3", "echo 'a-b = \"x\"' >&3", "echo 'A = [' >&3", "yes 'x' | head -c 2000000 >&3"],
-    ids=["fails", "number", "name", "toml", "large"],
+    [
+        "exit 3",
+        "echo 'A = 1' >&3",
+        "echo 'a-b = \"x\"' >&3",
+        "echo 'A = [' >&3",
+        "printf 'A = []\\nA.b = 1\\n' >&3",
+        "yes 'x' | head -c 2000000 >&3",
+    ],
+    ids=["fails", "number", "name", "toml", "empty", "large"],
 )
 def test_launch_ends_where_exec_d_fails(image: Image, script: str) -> None:
     image.write("one/a/exec.d/broken", f"#!/bin/sh\n{script}\n", 0o755)

@@ -103,9 +103,23 @@ def test_apt_gives_headers_to_later_buildpacks_where_it_is_asked(case: Case) -> 
     assert again.image == result.image
 
 
+def test_apt_fetches_again_where_only_the_running_app_had_the_packages(case: Case) -> None:
+    files = {"Aptfile": "zlib1g-dev\n", "Procfile": "web: true\n"}
+    case.build(files={**files, **project()})
+    case.build(files={**files, **project(BP_APT_BUILD="1")}, again=True)
+    assert not any("the packages stay" in line for line in case.kitchen.lines)
+    case.build(files={**files, **project(BP_APT_BUILD="1")}, again=True)
+    assert any("the packages stay" in line for line in case.kitchen.lines)
+
+
 @pytest.mark.parametrize(
     ("aptfile", "said"),
-    [(":repo:deb http://x y z\n", "line 1"), ("jq\n-o Foo=bar\n", "line 2"), ("no-such-package-here\n", "no-such")],
+    [
+        (":repo:deb http://x y z\n", "line 1"),
+        ("jq\n-o Foo=bar\n", "line 2"),
+        ("jq curl\n", "line 1"),
+        ("no-such-package-here\n", "no-such"),
+    ],
 )
 def test_apt_file_that_cannot_be_had_fails_with_its_reason(case: Case, aptfile: str, said: str) -> None:
     with pytest.raises(BuildFailed) as failed:
