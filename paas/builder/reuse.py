@@ -13,7 +13,6 @@ import heapq
 import io
 import itertools
 import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -28,7 +27,7 @@ from paas.builder.split import Part
 from paas.errors import InvalidInput, NotFound
 from paas.oci import archive
 from paas.oci.archive import CHANGES, Entry, Reader, TarWriter
-from paas.oci.layers import Layer
+from paas.oci.layers import Layer, unpacked
 from paas.oci.streams import Chunks
 from paas.ports import Sandbox
 
@@ -39,7 +38,6 @@ RESOLVE = "--resolve"
 Items = Iterator[tuple[Entry, Reader]]
 _LIMITS = archive.Limits(max_bytes=4 << 30, max_entries=1_000_000)
 _TOLD = archive.Limits(max_bytes=64 << 20, max_entries=20_000)
-_GZIP, _PIECE = 31, 1 << 20
 _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==\S+(?: .*)?")
 
 
@@ -182,17 +180,4 @@ def _info_of(path: str) -> str:
 def _entries(job: Job, last: Kept) -> Items:
     """Of the shared layer, as this platform wrote it."""
     blob = job.tools.registry.open_blob(job.dependency_repository, last.parts[packages.SHARED].digest)
-    yield from archive.read_entries(Chunks(_unpacked(blob)), _LIMITS, CHANGES)
-
-
-def _unpacked(blob: Iterator[bytes]) -> Iterator[bytes]:
-    unpacker = zlib.decompressobj(_GZIP)
-    try:
-        for piece in blob:
-            rest = piece
-            while rest:
-                yield unpacker.decompress(rest, _PIECE)
-                rest = unpacker.unconsumed_tail
-        yield unpacker.flush()
-    except zlib.error as error:
-        raise InvalidInput(f"a kept layer is damaged: {error}", hint="Build with --no-cache.") from None
+    yield from archive.read_entries(Chunks(unpacked(blob)), _LIMITS, CHANGES)

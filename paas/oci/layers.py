@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from paas.errors import InvalidInput
 from paas.oci.digests import Digest
 from paas.oci.streams import Readable
 from paas.oci.tarwriter import EPOCH, TarWriter
@@ -142,3 +143,19 @@ def _compressor() -> _Compressor:
         return zlib.compressobj(1, zlib.DEFLATED, _GZIP)
     compressor: _Compressor = isal_zlib.compressobj(2, isal_zlib.DEFLATED, _GZIP)
     return compressor
+
+
+def unpacked(blob: Iterable[bytes]) -> Iterator[bytes]:
+    """The tar of a compressed layer in pieces of at most 1 MiB, whatever it grows to. Raises InvalidInput."""
+    unpacker = zlib.decompressobj(_GZIP)
+    try:
+        for piece in blob:
+            rest = piece
+            while rest:
+                yield unpacker.decompress(rest, _PIECE)
+                rest = unpacker.unconsumed_tail
+        yield unpacker.flush()
+    except zlib.error as error:
+        raise InvalidInput(f"a layer is damaged: {error}", hint="Make it anew, without caches.") from None
+    if not unpacker.eof:
+        raise InvalidInput("a layer is damaged: its end is missing", hint="Make it anew, without caches.")

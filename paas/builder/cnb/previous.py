@@ -6,7 +6,6 @@ declare it again. All of it may be missing; the build is then a first one.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -23,7 +22,7 @@ from paas.oci import archive
 from paas.oci.archive import CHANGES
 from paas.oci.digests import parse_digest
 from paas.oci.images import Image
-from paas.oci.layers import Layer
+from paas.oci.layers import Layer, unpacked
 from paas.oci.streams import Chunks
 
 CACHE_FACT = "cache_image"
@@ -95,7 +94,7 @@ def _sboms(job: Job, plan: Plan, memory: Memory) -> dict[str, bytes | None]:
     escaped = {ref.id.replace("/", "_"): ref.id for ref in plan.group}
     found: dict[str, bytes | None] = {}
     head = "layers/sbom/launch/"
-    stream = Chunks(_unpacked(job.tools.registry.open_blob(job.repository, layer.digest)))
+    stream = Chunks(unpacked(job.tools.registry.open_blob(job.repository, layer.digest)))
     for entry, body in archive.read_entries(stream, _LIMITS, CHANGES):
         folder, _, rest = entry.path.removeprefix(head).partition("/")
         name, _, file = rest.partition("/")
@@ -117,11 +116,4 @@ def _image(job: Job, repository: str, digest: str) -> Image | None:
 
 
 def _opened(job: Job, layer: Layer) -> Iterator[bytes]:
-    return _unpacked(job.tools.registry.open_blob(job.dependency_repository, layer.digest))
-
-
-def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    decoder = zlib.decompressobj(31)
-    for chunk in chunks:
-        if data := decoder.decompress(chunk):
-            yield data
+    return unpacked(job.tools.registry.open_blob(job.dependency_repository, layer.digest))
