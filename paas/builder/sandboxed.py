@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from paas.builder import messages
 from paas.builder.job import Job
 from paas.oci.archive import EPOCH
-from paas.ports import ORDINARY, Changes, Opening, Sandbox, SandboxOutOfMemory, SandboxTimeout
+from paas.ports import ORDINARY, Changes, Opening, Sandbox, SandboxOutOfMemory, SandboxTimeout, Say
 
 LAST_LINES = 30
 _LINE_MAX = 2000
@@ -39,7 +39,7 @@ def run_program(job: Job, sandbox: Sandbox, argv: tuple[str, ...], user: str, st
     last: deque[str] = deque(maxlen=LAST_LINES)
     environment = {"SOURCE_DATE_EPOCH": str(EPOCH), **job.environment}
     try:
-        code = sandbox.run(argv, environment, _relay(job, last), user)
+        code = sandbox.run(argv, environment, relay(job, last), user)
     except SandboxTimeout as error:
         raise messages.timed_out(stage, job.tools.limits, last) from error
     except SandboxOutOfMemory as error:
@@ -68,16 +68,20 @@ def changes(job: Job, sandbox: Sandbox, destination: str, stage: str, more: tupl
         raise messages.timed_out(stage, job.tools.limits, ()) from error
 
 
-def _relay(job: Job, last: deque[str]) -> Callable[[str], None]:
+def relay(job: Job, last: deque[str], say: Say | None = None) -> Say:
+    """Takes a program's lines: keeps the last ones, tells all, and now and then asks whether the build may go on."""
     count = 0
 
-    def relay(line: str) -> None:
+    def take(line: str) -> None:
         nonlocal count
         count += 1
         if count % _BATCH == 0:
             job.tools.check()
         text = line.rstrip()[:_LINE_MAX]
         last.append(text)
-        job.say(messages.detail(text))
+        if say:
+            say(text)
+        else:
+            job.say(messages.detail(text))
 
-    return relay
+    return take

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from paas.builder import messages
+from paas.builder import messages, sandboxed
 from paas.builder.cnb.environment import with_user
 from paas.builder.cnb.outputs import APP
 from paas.builder.job import Job
@@ -20,7 +20,6 @@ from paas.ports import Sandbox, SandboxOutOfMemory, SandboxTimeout
 LAYERS, PLATFORM, WORK = "/layers", "/platform", "/tmp/cnb"  # noqa: S108 - inside the sandbox
 STAMP = f"{WORK}/stamp/began"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_LAST, _LINE_MAX, _BATCH = 30, 2000, 20
 
 
 @dataclass(frozen=True)
@@ -45,20 +44,10 @@ class Session:
         self, argv: tuple[str, ...], env: Mapping[str, str], stage: str, say: Callable[[str], None]
     ) -> tuple[int, list[str]]:
         """Its exit code and last lines. Raises BuildFailed where a limit ended it."""
-        last: deque[str] = deque(maxlen=_LAST)
-        job, count = self.job, 0
-
-        def relay(line: str) -> None:
-            nonlocal count
-            count += 1
-            if count % _BATCH == 0:
-                job.tools.check()
-            text = line.rstrip()[:_LINE_MAX]
-            last.append(text)
-            say(text)
-
+        last: deque[str] = deque(maxlen=sandboxed.LAST_LINES)
+        job = self.job
         try:
-            code = self.sandbox.run(argv, env, relay, folder=APP)
+            code = self.sandbox.run(argv, env, sandboxed.relay(job, last, say), folder=APP)
         except SandboxTimeout as error:
             raise messages.timed_out(stage, job.tools.limits, last) from error
         except SandboxOutOfMemory as error:
